@@ -1,0 +1,129 @@
+"""The values that travel between the stages: what is looked for, where it was found, what was decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import blake2b
+
+
+class Kind(StrEnum):
+    """How an entity is compared: as a name, by value, or as the id of a chunk."""
+
+    AUTO = "auto"
+    NAME = "name"
+    NUMBER = "number"
+    DATE = "date"
+    CHUNK = "chunk"
+
+
+class Field(StrEnum):
+    """The two texts of a rollout."""
+
+    CONTENT = "content"
+    REASONING = "reasoning"
+
+
+class Stage(StrEnum):
+    """Which comparison found an entity."""
+
+    EXACT = "exact"
+    ALIAS = "alias"
+    NUMBER = "number"
+    DATE = "date"
+    FUZZY = "fuzzy"
+    EMBEDDING = "embedding"
+    CHUNK = "chunk"
+    LEGACY = "legacy"
+
+
+class CriterionFlag(StrEnum):
+    """A remark on a hit. It never changes a reward by itself."""
+
+    IN_QUESTION = "in_question"
+    NEGATED = "negated"
+    IS_ANSWER = "is_answer"
+
+
+class RolloutFlag(StrEnum):
+    """A remark on a whole response. It never changes a reward by itself."""
+
+    THINK_MISSING = "think_missing"
+    THINK_REPEATED = "think_repeated"
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One gold entity: a criterion of the rubric.
+
+    `confusables` are names of *different* entities that must not be taken for this one. `weight` may be
+    negative (a mention costs). `requires` holds ids of entities whose absence voids this one's credit.
+    """
+
+    id: str
+    name: str
+    aliases: tuple[str, ...] = ()
+    confusables: tuple[str, ...] = ()
+    weight: float = 1.0
+    kind: Kind = Kind.AUTO
+    hop: int | None = None
+    requires: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rubric:
+    """The entities of one question, in the order of the request."""
+
+    entities: tuple[Entity, ...]
+
+    @property
+    def digest(self) -> str:
+        """32 hex digits over everything in the rubric: equal digests match and weigh alike."""
+        return blake2b(repr(self.entities).encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of one field: `surface == text[start:end]`, in code points of the field's original text."""
+
+    field: Field
+    start: int
+    end: int
+    surface: str
+
+
+@dataclass(frozen=True, slots=True)
+class NearMiss:
+    """The closest surface that was refused, and why."""
+
+    span: Span
+    reason: str
+    similarity: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A surface that names the entity with index `entity`."""
+
+    entity: int
+    stage: Stage
+    span: Span
+    similarity: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """What was decided for one entity in one rollout. `credit` is in [0, 1]."""
+
+    entity: int
+    credit: float
+    stage: Stage | None = None
+    span: Span | None = None
+    similarity: float | None = None
+    flags: tuple[CriterionFlag, ...] = ()
+    near_miss: NearMiss | None = None
+
+    @property
+    def hit(self) -> bool:
+        """Whether the entity was found."""
+        return self.credit > 0.0

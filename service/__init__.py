@@ -1,0 +1,1 @@
+"""The shell around `rubric`: HTTP, command line, settings, caches, worker processes."""

@@ -1,0 +1,1 @@
+"""What a training loop imports to get rewards from a Cairn service; light beside a trainer's own packages."""
