@@ -127,3 +127,22 @@ class Criterion:
     def hit(self) -> bool:
         """Whether the entity was found."""
         return self.credit > 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeVerdict:
+    """How right a response is, in [0, 1], who said so, and why."""
+
+    value: float
+    verifier: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found in one response. Schemes turn it into a reward; it does not depend on them."""
+
+    criteria: tuple[Criterion, ...]
+    outcome: OutcomeVerdict | None
+    flags: tuple[RolloutFlag, ...]
+    chunk_ids: tuple[str, ...] | None

@@ -91,7 +91,7 @@ def _spellings(name: str) -> Iterator[str]:
         yield from _with_particles(written)
 
 
-_EDGES = " \n*_~`\"·"
+_EDGES = ' \n*_~`"·'
 _PIECE = re.compile(r"(?:(?<!\w)[^\W\d_]\.[ ]?){2,}|(?<!\w)[^\W\d_]\.(?!\w)|[^\W_]+|\s+|[^\w\s]|_")
 _ACRONYM = re.compile(r"(?<!\w)[A-Z]{2,4}(?!\w)")
 

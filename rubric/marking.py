@@ -98,7 +98,8 @@ def _kinds_with_marks(kinds: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _paragraphs(separator: NDArray[np.uint8]) -> NDArray[np.bool_]:
     newline = separator == _NEWLINE
-    return np.logical_and(newline, np.logical_or(_before(newline), _after(newline)))
+    beside: NDArray[np.bool_] = (_before(newline) | _after(newline)) & newline
+    return beside
 
 
 _A = TypeVar("_A", NDArray[np.bool_], NDArray[np.uint8])

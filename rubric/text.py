@@ -29,7 +29,7 @@ Codes = NDArray[np.uint8] | NDArray[np.uint32]
 class Folded:
     """A folded text: `codes` holds its code points, of which number i came from `original[origin[i]]`.
 
-    `codes` is uint8 for a text that is ASCII, uint32 otherwise; `origin` is None where nothing moved;
+    `codes` is uint8 where all of them are ASCII, uint32 otherwise; `origin` is None where nothing moved;
     `kinds` says of each code point what part it takes in a word (`OTHER` … `MARK`).
     """
 
@@ -85,6 +85,8 @@ def _fold_unicode(text: str) -> Folded:
     if not keep.all():
         codes, kinds = codes[keep], kinds[keep]
         origin = np.flatnonzero(keep) if origin is None else origin[keep]
+    if codes.max(initial=0) < _ASCII_END:
+        return Folded(text, codes.astype(np.uint8), kinds, origin)
     return _in_canonical_order(Folded(text, codes, kinds, origin), table)
 
 
@@ -120,6 +122,7 @@ _SPECIAL = _CODE_SPACE
 _DROP = _CODE_SPACE
 _EXPANDED = _CODE_SPACE + 1
 _UNSEEN = 0xFFFFFFFF
+_ASCII_END = 0x80
 
 _SPACES = "\t\v\f\r\x1c\x1d\x1e\x1f\x85"
 _NEWLINES = "\n\u2028\u2029"
@@ -189,10 +192,12 @@ def _kind(character: str) -> int:
     return CHARACTER if name.startswith(_CHARACTER_SCRIPTS) else WORD
 
 
-_ASCII_DROPPED = bytes(code for code in range(128) if fold_character(chr(code)) == "")
-_ASCII_KINDS = bytes(_kind(chr(code)) if code < 128 else OTHER for code in range(256))  # noqa: PLR2004
+_ASCII_DROPPED = bytes(code for code in range(_ASCII_END) if fold_character(chr(code)) == "")
+_ASCII_KINDS = bytes(_kind(chr(code)) if code < _ASCII_END else OTHER for code in range(256))
 _ASCII_KEPT = bytes(code not in _ASCII_DROPPED for code in range(256))
-_ASCII_FOLD = bytes(ord(fold_character(chr(code)) or "\0") if code < 128 else code for code in range(256))  # noqa: PLR2004
+_ASCII_FOLD = bytes(
+    ord(fold_character(chr(code)) or "\0") if code < _ASCII_END else code for code in range(256)
+)
 
 
 class _Tables:

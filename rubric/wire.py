@@ -181,7 +181,7 @@ class LongRlvr(SchemeBase):
 
     name: Literal["longrlvr"] = "longrlvr"
     eta: Share = 0.1
-    beta: float = Field(default=2.0, gt=0.0)
+    beta: float = Field(default=2.0, gt=0.0, le=100.0)
     counting: Literal["sets", "repeats"] = "sets"
 
 

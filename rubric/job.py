@@ -1,0 +1,175 @@
+"""A request made ready: defaults filled in, what can never be scored refused, and what will make the number.
+
+job = prepare(parse_score(body), Defaults())
+job.task, job.responses, job.fingerprint
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any
+
+from rubric import forms, schemes, wire
+from rubric.entity import Entity, Field, Kind, Rubric
+from rubric.errors import Fault, InvalidInput
+from rubric.text import NORMALIZER_VERSION, Message, Response
+from rubric.version import VERSION
+
+
+class Profile(StrEnum):
+    """Which comparisons may find an entity."""
+
+    LEGACY = "legacy"
+    STRICT = "strict"
+    BALANCED = "balanced"
+
+
+LACKING = {Profile.LEGACY: (), Profile.STRICT: (), Profile.BALANCED: ("fuzzy", "embedding")}
+"""Stages that a profile asks for and this version does not have; every reply says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The gold answer and other ways to say it."""
+
+    value: str
+    aliases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is the same for all rollouts of a group, and does not depend on the scheme.
+
+    `answer` is None where the `match` verifier does not run.
+    """
+
+    rubric: Rubric
+    question: str
+    answer: Answer | None
+    fields: tuple[Field, ...]
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What a request leaves to the server. `incomplete` is what truncated, aborted and ill-formed get."""
+
+    profile: Profile = Profile.STRICT
+    scheme: wire.Scheme = field(default_factory=wire.LongTrace)
+    verifier: str = "match"
+    incomplete: str = "zero"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A checked request: what to read (`None` where nothing needs reading) and how to reward it."""
+
+    request: wire.ScoreRequest
+    task: Task
+    responses: tuple[Response | None, ...]
+    scheme: wire.Scheme
+    verifier: str
+    incomplete: str
+
+    @property
+    def fingerprint(self) -> str:
+        """The digest of everything that can change a reward of this job."""
+        return digest_of(fingerprint_parts(self.task.profile, self.scheme, self.verifier, self.incomplete))
+
+
+def prepare(request: wire.ScoreRequest, defaults: Defaults) -> Job:
+    """Fill in the defaults and refuse what can never be scored. Raises `InvalidInput`."""
+    scheme = request.scheme or defaults.scheme
+    verifier = request.verifier.name if request.verifier else defaults.verifier
+    rubric = Rubric(tuple(map(_entity, request.rubric.entities)))
+    schemes.check_requires(rubric)
+    _check_outcomes(request, scheme, verifier)
+    task = Task(
+        rubric=rubric,
+        question=request.question,
+        answer=_gold(request.answer) if verifier == "match" else None,
+        fields=tuple(map(Field, request.fields)),
+        profile=Profile(request.profile) if request.profile else defaults.profile,
+    )
+    responses = tuple(_response(rollout) for rollout in request.rollouts)
+    return Job(request, task, responses, scheme, verifier, defaults.incomplete)
+
+
+def _entity(given: wire.EntityIn) -> Entity:
+    return Entity(
+        id=given.id or "",
+        name=given.name,
+        aliases=tuple(given.aliases),
+        confusables=tuple(given.confusables),
+        weight=given.weight,
+        kind=Kind(given.kind),
+        hop=given.hop,
+        requires=tuple(given.requires),
+    )
+
+
+def _gold(given: wire.AnswerIn | None) -> Answer | None:
+    return Answer(given.value, tuple(given.aliases)) if given else None
+
+
+def _response(rollout: wire.RolloutIn) -> Response | None:
+    """The text to read; None for a rollout that is judged by its status alone."""
+    if rollout.status != "completed":
+        return None
+    messages = [
+        Message(each.role, each.content or "", each.reasoning_content or "")
+        for each in rollout.messages or ()
+    ]
+    return Response(rollout.response, tuple(messages))
+
+
+def _check_outcomes(request: wire.ScoreRequest, scheme: wire.Scheme, verifier: str) -> None:
+    """Every rollout must get an outcome from somewhere, where the scheme needs one."""
+    if verifier == "judge":
+        raise InvalidInput((Fault("$.verifier.name", "this server has no judge; use `match` or `none`"),))
+    if not schemes.needs_outcome(scheme) or (verifier == "match" and request.answer):
+        return
+    hint = "send the gold `answer`" if verifier == "match" else "use the verifier `match`"
+    message = f"the scheme `{scheme.name}` needs an outcome: give it here, or {hint}"
+    faults = [
+        Fault(f"$.rollouts[{index}].outcome", message)
+        for index, rollout in enumerate(request.rollouts)
+        if rollout.outcome is None and rollout.status == "completed"
+    ]
+    if faults:
+        raise InvalidInput(tuple(faults))
+
+
+# --- what made the number ---------------------------------------------------------------------------------
+
+
+def matcher_parts(profile: Profile) -> dict[str, str]:
+    """What can change a verdict: the scheme-independent part of a fingerprint."""
+    return {
+        "version": VERSION,
+        "normalizer": NORMALIZER_VERSION,
+        "unicode": unicodedata.unidata_version,
+        "tables": forms.TABLES_DIGEST,
+        "profile": profile.value,
+    }
+
+
+def fingerprint_parts(
+    profile: Profile, scheme: wire.Scheme, verifier: str, incomplete: str
+) -> dict[str, str]:
+    """Everything that can change a reward, by name."""
+    options: dict[str, Any] = scheme.model_dump(mode="json", by_alias=True)
+    return matcher_parts(profile) | {
+        "scheme": ",".join(f"{key}={options[key]}" for key in sorted(options)),
+        "verifier": verifier,
+        "incomplete": incomplete,
+    }
+
+
+def digest_of(parts: Mapping[str, str]) -> str:
+    """32 hex digits over named parts."""
+    return blake2b(repr(sorted(parts.items())).encode(), digest_size=16).hexdigest()
