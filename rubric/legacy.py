@@ -59,9 +59,9 @@ def matched_text(conversation: Conversation, *, reasoning: bool, content: bool) 
     return text
 
 
-def judged_text(final: str) -> str:
-    """What a verifier sees of the final answer: what follows its last `</think>`."""
-    return final.rpartition("</think>")[2].strip() if "</think>" in final else final
+def judged_text(final: str) -> str | None:
+    """What a verifier sees of the final answer: what follows its last `</think>`, None if nothing does."""
+    return final.rpartition("</think>")[2].strip() or None if "</think>" in final else final
 
 
 def normalize(text: str) -> str:

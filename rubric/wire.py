@@ -328,6 +328,45 @@ class ScoreReply(Wire):
     timings_ms: dict[str, float]
 
 
+# --- `/evaluate`, as LongTraceRL's own server takes it -----------------------------------------------------
+
+
+class Lenient(BaseModel):
+    """What other people's trainers send: fields that nobody reads are left alone."""
+
+    model_config = ConfigDict(
+        extra="ignore", frozen=True, strict=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+
+class ExtraRewardInfo(Lenient):
+    """The gold data and the switches of one rollout; what is needed depends on `rubric_reward_ratio`."""
+
+    rubric_reward_ratio: float
+    dataset_name: Any
+    question: Any = None
+    rubrics: Any = Field(default_factory=list)
+    rubric_use_reasoning_content: Any = None
+    rubric_use_content: Any = None
+
+
+class EvaluateRequest(Lenient):
+    """One rollout, as a chat (`history`) or as raw text (`response`); a chat goes first where both are."""
+
+    label: Any
+    extra_reward_info: ExtraRewardInfo
+    history: list[Message] | None = None
+    response: str | None = None
+
+
+class EvaluateReply(Wire):
+    """Three numbers and nothing else."""
+
+    reward: float
+    outcome_reward: float
+    rubric_reward: float
+
+
 # --- raw bytes to a request, in one pass ------------------------------------------------------------------
 
 _W = TypeVar("_W", bound=BaseModel)
@@ -347,6 +386,74 @@ def parse_score(raw: bytes, *, limits: Limits = DEFAULT_LIMITS) -> ScoreRequest:
     if faults:
         raise InvalidInput(faults[: limits.faults])
     return named
+
+
+def parse_evaluate(raw: bytes, *, limits: Limits = DEFAULT_LIMITS) -> EvaluateRequest:
+    """The request in `raw`. Raises `NotJson`, and `InvalidInput` where the reference server answers 500."""
+    request = parse(EvaluateRequest, raw, limits=limits)
+    faults = (*_evaluate_faults(request), *_evaluate_over_limits(request, limits))
+    if faults:
+        raise InvalidInput(faults[: limits.faults])
+    return request
+
+
+def _evaluate_faults(request: EvaluateRequest) -> Iterator[Fault]:
+    info, at = request.extra_reward_info, "$.extra_reward_info"
+    eta = info.rubric_reward_ratio
+    if "history" in request.model_fields_set:
+        yield from _history_faults(request)
+    elif request.response is None:
+        yield Fault("$.response", "give either `history` or `response`")
+    if eta < 1 and "question" not in info.model_fields_set:
+        yield Fault(f"{at}.question", "is needed for the outcome where `rubric_reward_ratio` is below 1")
+    for name in ("rubric_use_reasoning_content", "rubric_use_content"):
+        if eta > 0 and name not in info.model_fields_set:
+            yield Fault(f"{at}.{name}", "is needed for the rubric where `rubric_reward_ratio` is above 0")
+    if eta > 0:
+        yield from _rubrics_faults(info.rubrics, of_chunks=info.dataset_name == "longrlvr")
+
+
+def _history_faults(request: EvaluateRequest) -> Iterator[Fault]:
+    """Messages that the numbers need and that are not texts."""
+    if not request.history:
+        yield Fault("$.history", "needs at least one message")
+        return
+    info, last = request.extra_reward_info, len(request.history) - 1
+    matched = info.rubric_reward_ratio > 0
+    for index, message in enumerate(request.history):
+        if message.role != "assistant":
+            continue
+        judged = index == last and info.rubric_reward_ratio < 1
+        used = {
+            "content": judged or (matched and bool(info.rubric_use_content)),
+            "reasoning_content": matched and bool(info.rubric_use_reasoning_content),
+        }
+        for name, needed in used.items():
+            if needed and name in message.model_fields_set and getattr(message, name) is None:
+                yield Fault(f"$.history[{index}].{name}", "is null; leave it out, or send a text")
+
+
+def _rubrics_faults(rubrics: object, *, of_chunks: bool) -> Iterator[Fault]:
+    at = "$.extra_reward_info.rubrics"
+    if not isinstance(rubrics, list):
+        yield Fault(at, "is not a list")
+        return
+    for index, each in enumerate(rubrics):
+        if of_chunks and isinstance(each, list | dict):
+            yield Fault(f"{at}[{index}]", "is not the id of a chunk")
+        elif not of_chunks and not isinstance(each, str):
+            yield Fault(f"{at}[{index}]", "is not a text")
+
+
+def _evaluate_over_limits(request: EvaluateRequest, limits: Limits) -> Iterator[Fault]:
+    rubrics = request.extra_reward_info.rubrics
+    if isinstance(rubrics, list):
+        at = "$.extra_reward_info.rubrics"
+        yield from _count(at, rubrics, limits.entities)
+        for index, each in enumerate(rubrics):
+            yield from _length(f"{at}[{index}]", each if isinstance(each, str) else None, limits.text_chars)
+    yield from _length("$.response", request.response, limits.text_chars)
+    yield from _count("$.history", request.history or (), limits.messages)
 
 
 def parse(model: type[_W], raw: bytes, *, limits: Limits = DEFAULT_LIMITS) -> _W:
