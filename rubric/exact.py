@@ -158,6 +158,8 @@ def _refusal(owner: Owner, surface: str) -> str | None:
     """Why a surface does not count although its letters do."""
     if owner.stage is None:
         return f"names a different entity: “{owner.name}”"
+    if owner.form.case is Case.ANY:
+        return None
     letters = [character for character in surface if character.isalpha()]
     if owner.form.case is Case.CAPITAL and letters and letters[0].islower():
         return "without its article or qualifier, one word needs a capital letter"

@@ -8,7 +8,8 @@ length, and leftmost-longest search gives the longest name at a place in one lin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
+from itertools import product
+from string import ascii_lowercase, digits
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,8 @@ _SEPARATORS = bytes(
     {" ": _SPACE, "\n": _NEWLINE, "-": _HYPHEN}.get(chr(code), _EMPHASIS if chr(code) in '*_`~"·' else 0)
     for code in range(256)
 )
-_FIRST_ASCII, _LAST_ASCII = np.uint8(0x20), np.uint8(0x80)
 _FIRST, _LAST = np.uint32(0x40000), np.uint32(0x80000)
+Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,24 @@ class Marked:
 
     def plain(self, index: int) -> str:
         """The folded character at `index`; a space beyond the ends."""
-        return chr(self.folded.codes[self._back(index)]) if 0 <= index < len(self.text) else " "
+        if not 0 <= index < len(self.text):
+            return " "
+        character = self.text[index]
+        if isinstance(character, int):
+            return _UNMARKED[character]
+        return chr(ord(character) & _ANY_LETTER) if character >= _FIRST_WIDE else character
 
     def _back(self, index: int) -> int:
-        return index if self.removed is None else index + int(np.searchsorted(self.removed, index, "right"))
+        return index if self.removed is None else index + int(self.removed.searchsorted(index, "right"))
 
 
 _SPACE_CODE = ord(" ")
+_ANY_LETTER = 0x1FFFF
+_FIRST_WIDE = chr(_FIRST)
+_UNMARKED = {code: chr(code) for code in range(256)} | {
+    ord(letter) ^ first ^ last: letter
+    for letter, first, last in product(ascii_lowercase + digits, (0, 0x20), (0, 0x80))
+}
 
 
 def mark(folded: Folded) -> Marked:
@@ -59,22 +71,41 @@ def mark(folded: Folded) -> Marked:
     """
     codes, kinds = folded.codes, _kinds_with_marks(folded.kinds)
     separator = np.frombuffer(_low_byte(codes).translate(_SEPARATORS), dtype=np.uint8)
-    word, space = kinds > 0, (separator == _SPACE) | (separator == _NEWLINE)
-    gap = space & ~_paragraphs(separator)
-    gap |= (separator == _HYPHEN) & _before(word) & _after(word)
-    gap |= (separator == _EMPHASIS) & ~(_before(space, edge=True) & _after(space, edge=True))
-    first, last = kinds != _before(kinds), kinds != _after(kinds)
-    inside = word & (kinds != CHARACTER)
+    gap = separator == _SPACE
+    rest = np.flatnonzero(separator > _SPACE)
+    gap[rest] = _separates(rest, separator, kinds)
+    inside = (kinds > 0) & (kinds != CHARACTER)
+    first, last, change = inside.copy(), inside.copy(), kinds[1:] != kinds[:-1]
+    first[1:] &= change
+    last[:-1] &= change
     if folded.ascii:
-        marked = codes ^ ((first & inside) * _FIRST_ASCII) ^ ((last & inside) * _LAST_ASCII)
+        marked = codes ^ (first.view(np.uint8) << 5) ^ (last.view(np.uint8) << 7)
     else:
-        marked = codes + (first & inside) * _FIRST + (last & inside) * _LAST
-    marked[gap] = _SPACE_CODE
+        marked = codes + first * _FIRST + last * _LAST
+    np.putmask(marked, gap, _SPACE_CODE)
     return _without_repeated(gap, marked, folded)
 
 
+def _separates(at: Places, separator: NDArray[np.uint8], kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Whether the line breaks, hyphens and emphasis at these places only separate the words of a name."""
+    before, after = at - 1, np.minimum(at + 1, len(separator) - 1)
+    starts, ends = at == 0, at == len(separator) - 1
+    left, right = np.where(starts, _SPACE, separator[before]), np.where(ends, _SPACE, separator[after])
+    newline = (left != _NEWLINE) & (right != _NEWLINE)
+    hyphen = (kinds[before] > 0) & (kinds[after] > 0) & ~starts & ~ends
+    emphasis = ~(_is_space(left) & _is_space(right))
+    own = separator[at]
+    return np.where(own == _NEWLINE, newline, np.where(own == _HYPHEN, hyphen, emphasis))
+
+
+def _is_space(separator: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    space: NDArray[np.bool_] = (separator == _SPACE) | (separator == _NEWLINE)
+    return space
+
+
 def _without_repeated(gap: NDArray[np.bool_], marked: Codes, folded: Folded) -> Marked:
-    repeated = gap & _before(gap)
+    repeated = gap.copy()
+    repeated[:1], repeated[1:] = False, gap[1:] & gap[:-1]
     removed = None
     if repeated.any():
         places = np.flatnonzero(repeated)
@@ -94,26 +125,3 @@ def _kinds_with_marks(kinds: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if not marks.any():
         return kinds
     return kinds[np.maximum.accumulate(np.where(marks, 0, np.arange(len(kinds))))]
-
-
-def _paragraphs(separator: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    newline = separator == _NEWLINE
-    beside: NDArray[np.bool_] = (_before(newline) | _after(newline)) & newline
-    return beside
-
-
-_A = TypeVar("_A", NDArray[np.bool_], NDArray[np.uint8])
-
-
-def _before(values: _A, *, edge: int = 0) -> _A:
-    """Per position, the value one to the left."""
-    shifted = np.empty_like(values)
-    shifted[:1], shifted[1:] = edge, values[:-1]
-    return shifted
-
-
-def _after(values: _A, *, edge: int = 0) -> _A:
-    """Per position, the value one to the right."""
-    shifted = np.empty_like(values)
-    shifted[-1:], shifted[:-1] = edge, values[1:]
-    return shifted

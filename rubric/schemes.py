@@ -262,13 +262,15 @@ def _drops(positive: int, dropout: wire.Dropout | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """One rollout before its group is looked at. `balance` is its score where that may fall below 0."""
+    """One rollout before its group is looked at; zeroed, it is a wrong answer that found nothing.
+
+    `balance` is the score where that may fall below 0.
+    """
 
     outcome: float
     credits: tuple[float, ...]
     balance: float
     hits: int
-    zeroed: bool
 
     @property
     def score(self) -> float:
@@ -277,14 +279,13 @@ class _Found:
 
 def _found(components: Components, criteria: _Criteria, scheme: wire.Scheme) -> _Found:
     if components.zeroed:
-        return _Found(0.0, (0.0,) * len(criteria.weights), 0.0, 0, zeroed=True)
+        return _Found(0.0, (0.0,) * len(criteria.weights), 0.0, 0)
     credits = _credits(components, criteria, scheme)
     return _Found(
         outcome=components.outcome or 0.0,
         credits=credits,
         balance=_balance(components, credits, criteria, scheme),
         hits=sum(w > 0 and c > 0 for w, c in zip(criteria.weights, credits, strict=True)),
-        zeroed=False,
     )
 
 
@@ -310,7 +311,7 @@ def _balance(
     if not criteria.positive:
         return 0.0
     gained = math.fsum(w * c for w, c in zip(criteria.weights, credits, strict=True))
-    return gained / criteria.positive + 0.0  # never -0.0
+    return gained / criteria.positive
 
 
 def _f_beta(
@@ -362,7 +363,7 @@ def _passes(found: _Found, scheme: wire.Scheme) -> bool:
 def _reward(found: _Found, best: float, criteria: _Criteria, scheme: wire.Scheme) -> RolloutReward:
     share = min(1.0, found.score / best) if best > 0 else found.score
     return RolloutReward(
-        reward=0.0 if found.zeroed else _formula(found, share, criteria, scheme),
+        reward=_formula(found, share, criteria, scheme),
         score=found.score,
         normalized=share,
         hits=found.hits,

@@ -53,8 +53,9 @@ class Folded:
         first, stop = start, end
         if self.origin is not None:
             first, stop = int(self.origin[start]), int(self.origin[end - 1]) + 1
-        while stop < len(self.original) and unicodedata.category(self.original[stop])[0] == "M":
-            stop += 1
+        if not self.original.isascii():
+            while stop < len(self.original) and unicodedata.category(self.original[stop])[0] == "M":
+                stop += 1
         return Span(field=field, start=first, end=stop, surface=self.original[first:stop])
 
 

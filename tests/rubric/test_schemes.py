@@ -143,12 +143,23 @@ def test_eta_is_believed_to_dampen_a_matchers_error(eta, normalize):
 
 
 def test_equal_rewards_seem_to_deviate():
-    group = reward_group(
-        [Components(1.0, (1.0, 0.0, 0.0))] * 3, rubric=rubric("a", "b", "c"), scheme=wire.Rar()
-    )
-    assert group.reward_mean == 1 / 3
+    found = Components(None, (1.0, *(0.0,) * 9))
+    group = reward_group([found] * 3, rubric=rubric(*"abcdefghij"), scheme=wire.Rar())
+    assert math.fsum([0.1] * 3) / 3 != 0.1
+    assert group.reward_mean == 0.1
     assert group.reward_std == 0.0
     assert group.degenerate
+
+
+def test_the_declared_range_is_too_narrow_or_too_wide():
+    gold = rubric(*({"name": str(weight), "weight": weight} for weight in (5, 3, 2, 1, 1, -6)))
+    assert reward_range(wire.LongTrace(), gold) == (0.0, 1.0)
+    assert reward_range(wire.LongRlvr(), gold) == (0.0, 2.0)
+    assert reward_range(wire.HealthBench(), gold) == (0.0, 1.0)
+    assert reward_range(wire.HealthBench(clip=False), gold) == (-0.5, 1.0)  # -6/12
+    left = wire.HealthBench(clip=False, dropout=wire.Dropout(share=0.4))
+    assert reward_range(left, gold) == (-1.5, 1.0)  # -6/4: the three lightest are left
+    assert reward_range(left, rubric({"name": "a", "weight": -1})) == (0.0, 1.0)
 
 
 def test_a_missing_outcome_becomes_a_zero():
