@@ -72,7 +72,7 @@ def _print(results: dict[str, dict[str, float]], kb: int, entities: int) -> None
 
 
 def _name(chance: random.Random) -> str:
-    words = ["".join(chance.choices(SYLLABLES, k=chance.randint(2, 3))) for _ in range(chance.randint(1, 3))]
+    words = ["".join(chance.choices(SYLLABLES, k=4)) for _ in range(chance.randint(1, 3))]
     return " ".join(word.capitalize() for word in words)
 
 

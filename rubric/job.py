@@ -85,8 +85,9 @@ def prepare(request: wire.ScoreRequest, defaults: Defaults) -> Job:
     """Fill in the defaults and refuse what can never be scored. Raises `InvalidInput`."""
     scheme = request.scheme or defaults.scheme
     verifier = request.verifier.name if request.verifier else defaults.verifier
-    rubric = Rubric(tuple(map(_entity, request.rubric.entities)))
-    schemes.check_requires(rubric)
+    of_chunks = isinstance(scheme, wire.LongRlvr)
+    rubric = Rubric(tuple(_entity(each, of_chunks=of_chunks) for each in request.rubric.entities))
+    schemes.check(rubric, scheme=scheme, group_id=request.id)
     _check_outcomes(request, scheme, verifier)
     task = Task(
         rubric=rubric,
@@ -99,14 +100,16 @@ def prepare(request: wire.ScoreRequest, defaults: Defaults) -> Job:
     return Job(request, task, responses, scheme, verifier, defaults.incomplete)
 
 
-def _entity(given: wire.EntityIn) -> Entity:
+def _entity(given: wire.EntityIn, *, of_chunks: bool) -> Entity:
+    """An entity; where the scheme counts chunks, one of unsaid kind is a chunk."""
+    kind = Kind(given.kind)
     return Entity(
         id=given.id or "",
         name=given.name,
         aliases=tuple(given.aliases),
         confusables=tuple(given.confusables),
         weight=given.weight,
-        kind=Kind(given.kind),
+        kind=Kind.CHUNK if of_chunks and kind is Kind.AUTO else kind,
         hop=given.hop,
         requires=tuple(given.requires),
     )

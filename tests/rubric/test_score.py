@@ -244,6 +244,15 @@ def test_chunk_ids_are_read_from_the_last_block() -> None:
     assert rollout.reward == pytest.approx(1 + 0.1 * f2 + 0.9 * f2)
 
 
+def test_under_longrlvr_an_entity_of_unsaid_kind_is_a_chunk() -> None:
+    reply = score(
+        rubric={"entities": ["CHUNK_1"]},
+        rollouts=[{"response": "<useful_chunks><CHUNK_1></useful_chunks>", "outcome": 0}],
+        scheme={"name": "longrlvr"},
+    )
+    assert reply.rollouts[0].reward == pytest.approx(0.1)
+
+
 # --- fingerprint ------------------------------------------------------------------------------------------
 
 
