@@ -78,8 +78,14 @@ def _extractions(final: str) -> Iterator[_Extracted]:
     for where, text in said.items():
         if text is not None and _plain(text):
             yield _Extracted(_plain(text), where)
-    lines = [line for line in final[-_LONGEST:].splitlines() if _plain(line)]
-    yield _Extracted(_plain(lines[-1]) if lines else "", "the last line", said=False)
+    yield _Extracted(_last_line(final[-_LONGEST:]), "the last line", said=False)
+
+
+def _last_line(text: str) -> str:
+    """The last line with something in it; of a long one, its last sentence."""
+    lines = [plain for line in text.splitlines() if (plain := _plain(line))]
+    last = lines[-1] if lines else ""
+    return last if len(last) <= _SHORT else _SENTENCE_END.split(last)[-1][-_SHORT:]
 
 
 def _tagged(final: str) -> str | None:
