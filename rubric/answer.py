@@ -176,6 +176,8 @@ def _weigh(mentions: Sequence[Match], extracted: _Extracted) -> Decision:
     """The extracted text names the gold: does it commit to it?"""
     if all(_denied(match, extracted.text) for match in mentions):
         return Decision(0.0, decided=True, how=f"{extracted.where} denies the gold answer")
+    if all(_POSSESSIVE.match(extracted.text[match.span.end :][:8]) for match in mentions):
+        return Decision(0.0, decided=False, how=f"{extracted.where} names something of the gold answer's")
     if _hedged(mentions, extracted.text):
         return Decision(0.0, decided=False, how=f"{extracted.where} names the gold answer among others")
     return Decision(1.0, decided=True, how=f"{extracted.where} names the gold answer")
@@ -229,6 +231,7 @@ _DENIAL_BEFORE = re.compile(
     r"(?:\bnot|n't|\bnever|\bneither|\bnor|\bno)\s+(?:[\w'’]+\s+){0,3}$", re.IGNORECASE
 )
 _DENIAL_AFTER = re.compile(r"^\W{0,3}(?:is|was|would be)\s+(?:not|wrong|incorrect|false)\b", re.IGNORECASE)
+_POSSESSIVE = re.compile(r"['’]s?\s+\w")
 _HEDGE = re.compile(r"\b(?:or|either)\b", re.IGNORECASE)
 
 

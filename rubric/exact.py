@@ -63,6 +63,8 @@ class _Reading:
         owners = list(self.names.owners.values())
         first: dict[int, int] = {}
         for number, start, end in self._found():
+            if self._has_enough(owners[number]):
+                continue
             goes_on = self._goes_on(start, end)
             first.setdefault(number, start)
             for owner in owners[number]:
@@ -93,6 +95,11 @@ class _Reading:
             return [(numbers[number], first + start, last + start) for number, first, last in found]
         found = self.names.wide.find_matches_as_indexes(text)
         return [(number, first + start, last + start) for number, first, last in found]
+
+    def _has_enough(self, owners: Sequence[Owner]) -> bool:
+        """Whether nothing more needs to be known of these, as in a text that repeats a name for ever."""
+        kept = self.mentions.matches
+        return all(len(kept.get(owner.entity, ())) >= MOST_MENTIONS for owner in owners)
 
     def _record(self, owner: Owner, start: int, end: int, goes_on: str | None) -> None:
         kept = self.mentions.matches.get(owner.entity, ())

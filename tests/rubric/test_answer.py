@@ -46,6 +46,7 @@ WRONG = [
     ("denied behind", "Rome is wrong.", "Rome"),
     ("hedged", "The answer is Paris or Rome.", "Rome"),
     ("hedged with either", "<answer>either Rome or Paris</answer>", "Rome"),
+    ("something of the gold's", "The answer is Rome's first emperor.", "Rome"),
     ("inside another word", "The answer is Tirana.", "Iran"),
     ("inside a longer number", "The answer is 1942.", "42"),
     ("inside a decimal", "The answer is 42.5", "42"),
