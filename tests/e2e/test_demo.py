@@ -45,6 +45,11 @@ def test_without_a_terminal_every_example_is_scored_and_the_service_stops_cleanl
         httpx.get(f"{address(ran.stdout)}/healthz")
 
 
+def test_forced_colors_are_not_taken_for_a_terminal(monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert demo().returncode == 0
+
+
 def test_a_taken_port_does_not_stop_the_demo():
     with socket.socket() as taken:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -67,19 +72,21 @@ def test_a_service_that_does_not_start_is_a_failure_with_its_reason(monkeypatch)
 
 def test_in_a_terminal_it_serves_until_ctrl_c_and_the_line_to_try_works():
     ours, theirs = pty.openpty()
-    process = subprocess.Popen(DEMO, stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT)
-    os.close(theirs)
-    shown = read_until(ours, "Serving until Ctrl-C")
-    line = re.search(r"curl -s .*", shown)[0]
-    words = shlex.split(line)
-    url, body = words[2], words[-1]
-    reply = httpx.post(url, content=body, headers={"Content-Type": "application/json"})
-    assert reply.status_code == 200, reply.text
-    assert [rollout["rubric"]["hits"] for rollout in reply.json()["rollouts"]] == [4, 1]
-    process.send_signal(signal.SIGINT)
-    read_until(ours, "stopped cleanly")
-    assert process.wait(30) == 0
-    os.close(ours)
+    with subprocess.Popen(DEMO, stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT) as process:
+        try:
+            os.close(theirs)
+            line = re.search(r"curl -s .*", read_until(ours, "Serving until Ctrl-C"))[0]
+            words = shlex.split(line)
+            url, body = words[2], words[-1]
+            reply = httpx.post(url, content=body, headers={"Content-Type": "application/json"})
+            assert reply.status_code == 200, reply.text
+            assert [rollout["rubric"]["hits"] for rollout in reply.json()["rollouts"]] == [4, 1]
+            process.send_signal(signal.SIGINT)
+            read_until(ours, "stopped cleanly")
+            assert process.wait(30) == 0
+        finally:
+            process.terminate()  # which stops its service, too
+            os.close(ours)
 
 
 def read_until(terminal, words, *, seconds=90):

@@ -69,19 +69,22 @@ def server():
         port = probe.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
     command = [*CAIRN, "serve", "--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
 
-    def ready():
-        assert process.poll() is None, "the service ended"
+        def ready():
+            assert process.poll() is None, "the service ended"
+            try:
+                return httpx.get(f"{url}/readyz").is_success
+            except httpx.TransportError:
+                return False
+
         try:
-            return httpx.get(f"{url}/readyz").is_success
-        except httpx.TransportError:
-            return False
-
-    wait_for(ready)
-    yield url
-    process.terminate()
-    assert process.wait(30) == 0
+            wait_for(ready)
+            yield url
+            process.terminate()
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
 
 
 # --- the face ---------------------------------------------------------------------------------------------

@@ -1,0 +1,222 @@
+"""Start the service, score the example groups through it over HTTP, and show every rollout: `make demo`.
+
+In a terminal the service goes on until Ctrl-C; anywhere else it is stopped, and must stop cleanly.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+from rich import box
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from rich.text import Text
+
+from service.terminal import safe
+
+EXAMPLES = Path(__file__).parent / "groups.jsonl"
+PORT = 8000
+READY_SECONDS, STOP_SECONDS = 60.0, 30.0
+TRY_IT = {
+    "question": "What is the nationality of the producer of Just Dance and Poker Face?",
+    "answer": "Moroccan-Swedish",
+    "rubric": {"entities": ["Lady Gaga", "The Fame", "Just Dance", "RedOne"]},
+    "rollouts": [
+        {"response": "Lady Gaga sang Just Dance on The Fame, and RedOne produced it: Moroccan-Swedish."},
+        {"response": "The praise was just. Dance music took Lady Gaga to fame: Moroccan-Swedish."},
+    ],
+}
+
+
+class DemoFailed(Exception):
+    """The demo cannot go on, and why."""
+
+
+def main() -> int:
+    """Run the demo; the exit code."""
+    console = Console(highlight=False)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with _service(console) as url:
+            _print_table(console, _score_all(console, url))
+            _print_address(console, url)
+            if sys.stdout.isatty():
+                _wait_for_ctrl_c(console)
+    except DemoFailed as error:
+        Console(stderr=True).print(safe(f"demo: {error}", style="red", lines=True), soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+# --- the service ------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _service(console: Console) -> Iterator[str]:
+    """The service in a process of its own, ready; stopped when the block ends."""
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryFile() as log:
+        command = [sys.executable, "-m", "service.cli", "serve", "--host", "127.0.0.1", "--port", str(port)]
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)  # noqa: S603 (our own)
+        try:
+            _wait_until_ready(console, url, process, log)
+            yield url
+        except BaseException:
+            _end(process)
+            raise
+        code = _end(process)
+        if code != 0:
+            raise DemoFailed(f"the service stopped with exit code {code}:\n{_tail(log)}")
+        console.print("The service has stopped cleanly.")
+
+
+def _free_port() -> int:
+    """The usual port, or any that is free."""
+    for port in (PORT, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise DemoFailed("no free port on 127.0.0.1")
+
+
+def _wait_until_ready(console: Console, url: str, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    message = "Starting the service"
+    with console.status(message) if console.is_terminal else nullcontext():
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise DemoFailed(f"the service ended with exit code {process.returncode}:\n{_tail(log)}")
+            try:
+                if httpx.get(f"{url}/readyz", timeout=2.0).is_success:
+                    break
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+        else:
+            raise DemoFailed(f"the service was not ready after {READY_SECONDS:.0f} s:\n{_tail(log)}")
+    console.print(f"The service is ready at {url}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> int:
+    """Ask the service to stop, and wait; its exit code."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        return process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+def _tail(log: IO[bytes]) -> str:
+    log.seek(0)
+    return "\n".join(log.read().decode(errors="replace").splitlines()[-20:])
+
+
+# --- the rollouts -----------------------------------------------------------------------------------------
+
+
+def _score_all(console: Console, url: str) -> list[dict[str, Any]]:
+    bodies = EXAMPLES.read_bytes().splitlines()
+    with httpx.Client(base_url=url, timeout=60.0, headers={"Content-Type": "application/json"}) as client:
+        if not console.is_terminal:
+            console.print(f"Scoring {len(bodies)} groups of {EXAMPLES.name} through it")
+        shown = track(bodies, "Scoring", console=console, transient=True, disable=not console.is_terminal)
+        return [_score(client, body) for body in shown]
+
+
+def _score(client: httpx.Client, body: bytes) -> dict[str, Any]:
+    try:
+        reply = client.post("/score", content=body)
+    except httpx.TransportError as error:
+        raise DemoFailed(f"the service does not answer: {type(error).__name__}") from error
+    if not reply.is_success:
+        raise DemoFailed(f"POST /score answered {reply.status_code}: {reply.text}")
+    scored: dict[str, Any] = reply.json()
+    for rollout in scored["rollouts"]:
+        if rollout["status"] == "failed":
+            raise DemoFailed(f"{scored['id']} {rollout['id']} was not scored: {rollout['failure']}")
+    return scored
+
+
+def _print_table(console: Console, replies: list[dict[str, Any]]) -> None:
+    table = Table(title="Scored rollouts", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for head in ("group", "rollout"):
+        table.add_column(head, no_wrap=True)
+    for head in ("outcome", "hits", "reward"):
+        table.add_column(head, justify="right", no_wrap=True)
+    table.add_column("found, and [red]refused[/red]")
+    for reply in replies:
+        for rollout in reply["rollouts"]:
+            first = rollout is reply["rollouts"][0]
+            name = str(reply["id"]).removeprefix("examples/") if first else ""
+            table.add_row(safe(name, style="bold"), *_cells(rollout))
+        table.add_section()
+    console.print(table)
+
+
+def _cells(rollout: dict[str, Any]) -> Iterator[Text]:
+    reward, outcome, rubric = rollout["reward"], rollout["outcome"], rollout["rubric"]
+    yield safe(rollout["id"])
+    yield Text(f"{outcome['value']:g}" if outcome else "–")
+    yield Text(f"{rubric['hits']}/{rubric['total']}" if rubric else "–")
+    yield Text("–" if reward is None else f"{reward:.3f}", "bold green" if reward else "bold")
+    yield _evidence(rollout["criteria"] or [], outcome)
+
+
+def _evidence(criteria: list[dict[str, Any]], outcome: dict[str, Any] | None) -> Text:
+    if not criteria and outcome and outcome["detail"]:
+        return safe(outcome["detail"], style="dim")
+    parts = [_one_line(each["surface"]) for each in criteria if each["hit"] and each["surface"]]
+    for each in criteria:
+        if each["near_miss"]:
+            near = each["near_miss"]
+            parts.append(_one_line(f"{each['entity']} ≠ {near['surface']} ({near['reason']})", style="red"))
+    return Text(", ").join(parts) if parts else Text("–", "dim")
+
+
+def _one_line(text: str, *, style: str = "") -> Text:
+    return safe(" ".join(text.split()), style=style)
+
+
+def _print_address(console: Console, url: str) -> None:
+    console.print(f"\nThe service: {url}   its API: {url}/openapi.json   its metrics: {url}/metrics")
+    if not sys.stdout.isatty():
+        url = f"http://127.0.0.1:{PORT}"
+        console.print("Without a terminal it is stopped now; `make serve` starts it again.")
+    body = shlex.quote(json.dumps(TRY_IT))
+    console.print("Try it:\n")
+    console.print(safe(f"curl -s {url}/score -H 'Content-Type: application/json' -d {body}"), soft_wrap=True)
+    console.print()
+
+
+def _wait_for_ctrl_c(console: Console) -> None:
+    console.print("Serving until Ctrl-C.")
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        console.print()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

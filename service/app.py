@@ -1,0 +1,93 @@
+"""The app: routes, what every request meets, and an answer for every error."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from rubric.errors import CairnError
+from rubric.version import VERSION
+from service.cache import Cache
+from service.errors import problem_of
+from service.metrics import Metrics
+from service.routes import evaluate, health, score
+from service.routes.edge import Edge
+from service.routes.gate import Gate
+from service.routes.openapi import describe
+from service.scoring import Scoring
+from service.settings import Settings
+from service.workers import Workers
+
+_log = structlog.get_logger("cairn")
+_GONE = 499
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an app is made of."""
+
+    gate: Gate
+    metrics: Metrics
+    cache: Cache
+    workers: Workers
+    scoring: Scoring
+
+
+def assemble(parts: Parts, *, settings: Settings) -> FastAPI:
+    """Put the parts together. The workers live as long as the app's lifespan."""
+    app = FastAPI(
+        title="Cairn",
+        version=VERSION,
+        description="Entity-level rubric rewards for GRPO trainers.",
+        lifespan=lambda _: _life(parts),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    most = settings.limits.body_bytes
+    app.include_router(score.router(parts.scoring, gate=parts.gate, most_bytes=most))
+    app.include_router(evaluate.router(parts.scoring, gate=parts.gate, most_bytes=most))
+    app.include_router(
+        health.router(gate=parts.gate, metrics=parts.metrics, parts=settings.fingerprint_parts)
+    )
+    describe(app)
+    _answer_errors(app, parts.metrics)
+    app.add_middleware(Edge, metrics=parts.metrics, gate=parts.gate)
+    return app
+
+
+@asynccontextmanager
+async def _life(parts: Parts) -> AsyncIterator[None]:
+    try:
+        await parts.workers.start()
+        parts.gate.open()
+        yield
+    finally:
+        await parts.workers.close()
+        await parts.cache.close()
+
+
+def _answer_errors(app: FastAPI, metrics: Metrics) -> None:
+    """Every error that is raised on purpose; `Edge` answers the others."""
+
+    async def answer(_: Request, error: Exception) -> Response:
+        kind, response = problem_of(error)
+        metrics.refusals.labels(kind).inc()
+        if kind == "internal":
+            _log.error("unforeseen error", error=type(error).__name__, detail=str(error))
+        return response
+
+    async def let_go(_: Request, _error: Exception) -> Response:
+        return Response(status_code=_GONE)  # nobody reads it; metrics and logs do
+
+    for each in (CairnError, HTTPException, RequestValidationError):
+        app.add_exception_handler(each, answer)
+    app.add_exception_handler(ClientDisconnect, let_go)

@@ -1,0 +1,128 @@
+"""The only place that turns settings into parts, and parts into a running server.
+
+serve(Settings())
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from rubric.job import digest_of
+from rubric.version import VERSION
+from service.app import Parts, assemble
+from service.cache import MemoryCache, NoCache
+from service.logs import start_logs
+from service.metrics import Metrics
+from service.routes.gate import Gate
+from service.scoring import Scoring, prepare_worker
+from service.settings import Settings
+from service.workers import InThread, Processes
+
+_log = structlog.get_logger("cairn")
+_NOT_STARTED = 3
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C; requests that were accepted are answered first."""
+    start_logs(level=settings.log_level)
+    parts = build_parts(settings)
+    server = Server(assemble(parts, settings=settings), settings=settings, gate=parts.gate)
+    try:
+        server.run()
+    finally:
+        if isinstance(parts.workers, Processes):
+            parts.workers.kill()
+    if not server.started:
+        sys.exit(_NOT_STARTED)
+
+
+def build_app(settings: Settings) -> FastAPI:
+    """The app, for an ASGI server of your own."""
+    return assemble(build_parts(settings), settings=settings)
+
+
+def build_parts(settings: Settings) -> Parts:
+    """Everything that an app is made of; nothing is started yet."""
+    listed = [name for name, values in settings.allowed_labels.items() if values is not None]
+    fingerprint = digest_of(settings.fingerprint_parts)
+    metrics = Metrics(labels=listed, build={"version": VERSION, "fingerprint": fingerprint})
+    cache = MemoryCache(most_bytes=settings.cache_bytes) if settings.cache_bytes else NoCache()
+    workers = (
+        Processes(settings.workers, prepare=prepare_worker)
+        if settings.workers
+        else InThread(prepare=prepare_worker)
+    )
+    scoring = Scoring(
+        defaults=settings.defaults,
+        limits=settings.limits,
+        most_criteria=settings.limit_criteria,
+        labels=settings.allowed_labels,
+        cache=cache,
+        workers=workers,
+        metrics=metrics,
+    )
+    gate = Gate(permits=settings.max_in_flight, timeout_s=settings.request_timeout_s, keys=settings.keys)
+    return Parts(gate, metrics, cache, workers, scoring)
+
+
+# --- the server -------------------------------------------------------------------------------------------
+
+
+class Server(uvicorn.Server):
+    """A server that ends in order: not ready, still serving, refusing, answered, gone; exit code 0."""
+
+    def __init__(self, app: FastAPI, *, settings: Settings, gate: Gate) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                host=settings.host,
+                port=settings.port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=round(settings.shutdown_grace_s) + 1,
+            )
+        )
+        self._settings = settings
+        self._gate = gate
+        self._ending: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            names = [each.getsockname() for server in self.servers for each in server.sockets]
+            _log.info("serving", addresses=[f"{name[0]}:{name[1]}" for name in names], version=VERSION)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Unlike uvicorn, which would close its socket at once, end in order."""
+        if threading.current_thread() is threading.main_thread():
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGTERM, self.end, self._settings.drain_delay_s)
+            loop.add_signal_handler(signal.SIGINT, self.end, 0.0)  # a person waits
+        yield
+
+    def end(self, delay_s: float) -> None:
+        """Begin to end; asked twice, end at once."""
+        if self._ending is None and self.started:
+            self._ending = asyncio.get_running_loop().create_task(self._end_in_order(delay_s))
+        else:
+            self.force_exit = self._ending is not None
+            self.should_exit = True
+
+    async def _end_in_order(self, delay_s: float) -> None:
+        _log.info("stopping", drain_delay_s=delay_s)
+        self._gate.leave()
+        await asyncio.sleep(delay_s)
+        await self._gate.close(grace_s=self._settings.shutdown_grace_s)
+        self.should_exit = True

@@ -1,0 +1,45 @@
+"""What the routes that score have in common: admission, the body, the work, the answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from service.routes.body import read_body
+from service.routes.gate import Gate
+from service.scoring import Scored
+
+_T = TypeVar("_T")
+
+
+async def answer(
+    request: Request, work: Callable[[bytes], Awaitable[Scored]], *, gate: Gate, most_bytes: int
+) -> Response:
+    """The answer to a body. The work is dropped when its deadline passes or its client goes away."""
+    async with gate.enter(request.headers):
+        raw = await read_body(request, most_bytes=most_bytes)
+        scored = await _unless_gone(request, work(raw))
+    request.state.noted = {"rollouts": scored.rollouts}
+    return Response(scored.body, media_type="application/json")
+
+
+async def _unless_gone(request: Request, work: Awaitable[_T]) -> _T:
+    """Raises `ClientDisconnect`."""
+    working, going = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait((working, going), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise ClientDisconnect
+        return working.result()
+    finally:
+        working.cancel()
+        going.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,80 @@
+"""What every request meets: an id, a clock, one log event, and an answer for every error."""
+
+from __future__ import annotations
+
+import re
+import time
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.errors import problem_of
+from service.metrics import Metrics
+from service.routes.gate import Gate, Phase
+
+_log = structlog.get_logger("cairn")
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
+
+
+class Edge:
+    """The outermost layer of the app."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, gate: Gate) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._gate = gate
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        passage = _Passage(scope, send, gate=self._gate)
+        started = time.perf_counter()
+        self._metrics.in_flight.inc()
+        try:
+            await self._app(scope, receive, passage.send)
+        except Exception as error:
+            _log.exception("unforeseen error", request_id=passage.id, error=type(error).__name__)
+            if passage.status:
+                raise
+            await problem_of(error)[1](scope, receive, passage.send)
+        finally:
+            self._metrics.in_flight.dec()
+            self._note(scope, passage, time.perf_counter() - started)
+
+    def _note(self, scope: Scope, passage: _Passage, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "other")
+        self._metrics.requests.labels(route, str(passage.status)).inc()
+        self._metrics.request_seconds.labels(route).observe(seconds)
+        level = "info" if scope["method"] == "POST" else "debug"
+        getattr(_log, level)(
+            "request",
+            request_id=passage.id,
+            route=route,
+            status=passage.status,
+            ms=round(seconds * 1e3, 2),
+            **scope.get("state", {}).get("noted", {}),
+        )
+
+
+class _Passage:
+    """The answer to one request as it goes out: its id and status."""
+
+    def __init__(self, scope: Scope, send: Send, *, gate: Gate) -> None:
+        given = Headers(scope=scope).get("x-request-id", "")
+        self.id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        self.status = 0
+        self._send = send
+        self._gate = gate
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = MutableHeaders(scope=message)
+            headers["x-request-id"] = self.id
+            if self._gate.phase in (Phase.LEAVING, Phase.CLOSED):
+                headers["connection"] = "close"  # so that the next request finds another server
+        await self._send(message)

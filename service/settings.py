@@ -1,0 +1,202 @@
+"""The settings of the service: `CAIRN_*` in the environment, read once, checked when they are built, frozen.
+
+    Settings(port=9000).limits.rollouts
+
+A bad setting stops the start; nothing is replaced by a default in silence. `docs/settings.md` is this list.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import fields
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from rubric import job, wire
+from rubric.job import Defaults, Profile
+from rubric.wire import DEFAULT_LIMITS, Limits
+
+Labels = Mapping[str, frozenset[str] | None]
+"""Names of labels with the values that they may have; None for any value."""
+
+
+def _cores() -> int:
+    return max(1, len(os.sched_getaffinity(0)))
+
+
+def _not_a_link(value: object) -> object:
+    """Kubernetes sets `CAIRN_PORT` for a Service that is called cairn."""
+    if isinstance(value, str) and "://" in value:
+        raise ValueError("is a service link of Kubernetes; set `enableServiceLinks: false`")
+    return value
+
+
+def _named_scheme(value: object) -> object:
+    """A scheme by its name alone, or as JSON with options."""
+    if not isinstance(value, str):
+        return value
+    if not value.lstrip().startswith("{"):
+        return {"name": value}
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError("is neither the name of a scheme nor JSON") from None
+
+
+def _limit(name: str, meaning: str) -> Any:
+    return Field(default=getattr(DEFAULT_LIMITS, name), ge=1, description=meaning)
+
+
+class Settings(BaseSettings):
+    """Every setting, in the order in which people look for them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CAIRN_", env_ignore_empty=True, frozen=True, extra="forbid", hide_input_in_errors=True
+    )
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: Annotated[int, BeforeValidator(_not_a_link)] = Field(
+        default=8000, ge=0, le=65535, description="Port to listen on; 0 takes any that is free."
+    )
+    workers: int = Field(
+        default_factory=_cores,
+        ge=0,
+        description="Worker processes for matching, by default one per core; 0 matches in the server's own "
+        "process.",
+    )
+    profile: Profile = Field(
+        default=Profile.STRICT,
+        description="Matcher profile of requests that name none: `legacy`, `strict` or `balanced`.",
+    )
+    scheme: Annotated[wire.Scheme, NoDecode, BeforeValidator(_named_scheme)] = Field(
+        default_factory=wire.LongTrace,
+        description="Scheme of requests that name none: a name, or JSON with options.",
+    )
+    verifier: Literal["match", "judge", "none"] = Field(
+        default="match",
+        description="Who decides the outcome where neither trainer nor request says: `match` or `none`.",
+    )
+    incomplete: Literal["zero", "mask"] = Field(
+        default="zero",
+        description="What truncated, aborted and ill-formed rollouts get: `zero` (a reward of 0) or `mask`.",
+    )
+    api_keys: SecretStr = Field(
+        default=SecretStr(""),
+        description="Keys that may score, separated by commas, several at once for rotation; empty lets "
+        "everybody in.",
+    )
+    labels: str = Field(
+        default="source:*,policy:*,split:*",
+        description="Labels that a request may carry and their values, as `source:longqa|musique,policy:*`. "
+        "Listed values become labels of metrics; `*` admits any value and keeps it out of metrics.",
+    )
+    max_in_flight: int = Field(
+        default=64, ge=1, description="Requests that are worked on at once; the next one gets 429."
+    )
+    request_timeout_s: float = Field(
+        default=60.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Longest time for a request, body included; `X-Request-Timeout-Ms` can only shorten it.",
+    )
+    cache_bytes: int = Field(
+        default=256 * 1024 * 1024, ge=0, description="Memory for remembered verdicts; 0 remembers none."
+    )
+    drain_delay_s: float = Field(
+        default=0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="After SIGTERM: time in which `/readyz` already says no while requests are still served.",
+    )
+    shutdown_grace_s: float = Field(
+        default=75.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="After that: longest wait for the requests that were accepted.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Events below this level are not logged; texts never are."
+    )
+    limit_body_bytes: int = _limit("body_bytes", "Bytes of a body, decompressed.")
+    limit_rollouts: int = _limit("rollouts", "Rollouts of a group.")
+    limit_entities: int = _limit("entities", "Entities of a rubric.")
+    limit_criteria: int = Field(
+        default=256 * 1024, ge=1, description="Rollouts times entities: criteria that one request asks for."
+    )
+    limit_aliases: int = _limit("aliases", "Aliases, and confusables, of an entity or an answer.")
+    limit_name_chars: int = _limit("name_chars", "Characters of a name, an alias or an answer.")
+    limit_text_chars: int = _limit("text_chars", "Characters of a response, or of a message's field.")
+    limit_question_chars: int = _limit("question_chars", "Characters of a question.")
+    limit_messages: int = _limit("messages", "Messages of a rollout.")
+    limit_labels: int = _limit("labels", "Labels of a request.")
+    limit_label_chars: int = _limit("label_chars", "Characters of a label.")
+    limit_id_chars: int = _limit("id_chars", "Characters of an id.")
+    limit_faults: int = _limit("faults", "Faults that a 422 lists.")
+
+    @field_validator("verifier")
+    @classmethod
+    def _has_no_judge(cls, value: str) -> str:
+        if value == "judge":
+            raise ValueError("this version has no judge; use `match` or `none`")
+        return value
+
+    @field_validator("labels")
+    @classmethod
+    def _readable_labels(cls, value: str) -> str:
+        _labels(value)
+        return value
+
+    @field_validator("shutdown_grace_s")
+    @classmethod
+    def _outlives_requests(cls, value: float, info: ValidationInfo) -> float:
+        if 0 < value < info.data.get("request_timeout_s", 0):
+            raise ValueError("must not be below CAIRN_REQUEST_TIMEOUT_S; or 0, to wait for nobody")
+        return value
+
+    @cached_property
+    def limits(self) -> Limits:
+        """How large a request may be."""
+        return Limits(**{each.name: getattr(self, f"limit_{each.name}") for each in fields(Limits)})
+
+    @cached_property
+    def defaults(self) -> Defaults:
+        """What a request leaves to the server."""
+        return Defaults(self.profile, self.scheme, self.verifier, self.incomplete)
+
+    @cached_property
+    def keys(self) -> tuple[bytes, ...]:
+        """The keys that may score; none lets everybody in."""
+        given = self.api_keys.get_secret_value().split(",")
+        return tuple(key.strip().encode() for key in given if key.strip())
+
+    @cached_property
+    def allowed_labels(self) -> Labels:
+        """The labels that a request may carry."""
+        return _labels(self.labels)
+
+    @property
+    def fingerprint_parts(self) -> dict[str, str]:
+        """Everything that can change a reward of a request which leaves its choices to the server."""
+        return job.fingerprint_parts(self.profile, self.scheme, self.verifier, self.incomplete)
+
+
+def _labels(text: str) -> Labels:
+    """`source:longqa|musique,policy:*` by name. Raises `ValueError`."""
+    found: dict[str, frozenset[str] | None] = {}
+    for rule in filter(None, map(str.strip, text.split(","))):
+        name, colon, values = rule.partition(":")
+        if not (colon and _LABEL.fullmatch(name) and values.strip()) or name in found:
+            raise ValueError("is not a list like `source:longqa|musique,policy:*` of different names")
+        listed = frozenset(value.strip() for value in values.split("|"))
+        found[name] = None if "*" in listed else listed
+    return found
+
+
+_LABEL = re.compile(r"(?!status$)[a-z][a-z0-9_]{0,39}")
+"""What can be the label of a metric that has a `status` already."""
