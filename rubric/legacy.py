@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -66,7 +68,15 @@ def judged_text(final: str) -> str | None:
 
 def normalize(text: str) -> str:
     """Lower case; runs of ASCII letters, digits and `_`, and single Han characters, joined by spaces."""
-    return " ".join(_KEPT.findall(text.lower().strip()))
+    lowered = text.lower()
+    if not lowered.isascii() and _HAN.search(lowered):
+        return " ".join(_KEPT.findall(lowered))
+    kept = np.frombuffer(lowered.encode("ascii", "replace").translate(_SPACED), dtype=np.uint8)
+    space = kept == _SPACE
+    space[1:] &= space[:-1]
+    space[:1] = False
+    normal: bytes = kept[~space].tobytes()
+    return normal.decode("ascii").strip(" ")
 
 
 def entity_hits(golds: Iterable[str], text: str) -> tuple[bool, ...]:
@@ -110,6 +120,9 @@ def reward(outcome: float, rubric: float, *, eta: float, chunks: bool) -> float:
 
 
 _KEPT = re.compile("[a-zA-Z0-9_]+|[\u4e00-\u9fff]")
+_HAN = re.compile("[\u4e00-\u9fff]")
+_SPACE = 0x20
+_SPACED = bytes(code if re.fullmatch(rb"[a-zA-Z0-9_]", bytes([code])) else _SPACE for code in range(256))
 _TAG = re.compile("</?useful_chunks>", re.IGNORECASE)
 _CHUNK = re.compile(r"<CHUNK[_\s]?(\d+)>", re.IGNORECASE)
 _MOST_DIGITS = 4000

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rubric.errors import InvalidInput
 from rubric.evaluate import read, reward
@@ -44,6 +47,11 @@ def test_quirks_are_kept() -> None:
     evaluation = read(parse_evaluate(json.dumps(body).encode()))
     assert evaluation.conversation.final == "b</think>c"
     assert evaluation.judged == "c"
+
+
+@given(st.text(st.one_of(st.characters(), st.sampled_from("aB1_ é東İK?-\n")), max_size=60))
+def test_the_fast_way_to_normalize_is_the_plain_one(text: str) -> None:
+    assert normalize(text) == " ".join(re.findall("[a-zA-Z0-9_]+|[\u4e00-\u9fff]", text.lower().strip()))
 
 
 def test_the_last_closed_block_is_the_one_that_counts() -> None:

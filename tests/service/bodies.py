@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 NAMES = ["Lady Gaga", "The Fame", "Poker Face", {"name": "Just Dance", "confusables": ["LoveGame"]}, "RedOne"]
-FOUR = "<think>Who?</think>\n\nLady Gaga's The Fame has Poker Face; RedOne made it. The answer is Moroccan-Swedish."
+FOUR = (
+    "<think>Who?</think>\n\nLady Gaga's The Fame has Poker Face; RedOne made it. "
+    "The answer is Moroccan-Swedish."
+)
 FIVE = FOUR.replace("Poker Face;", "Poker Face and Just Dance;")
 
 

@@ -113,13 +113,13 @@ def test_a_group_of_truncated_rollouts_is_judged(client):
 
 
 def test_neither_logs_nor_metrics_hold_texts(server, client):
-    secret = "Zanzibar Quixotic"
-    body = group(f"{FOUR} {secret}", labels={"source": "longqa", "policy": secret}, id=secret)
-    post(client, body | {"rubric": {"entities": [secret]}})
-    client.post("/score", json=body | {secret: 1})
-    client.post(f"/{secret}")
-    assert secret not in server.log.read_text()
-    assert secret not in client.get("/metrics").text
+    private = "Zanzibar Quixotic"
+    body = group(f"{FOUR} {private}", labels={"source": "longqa", "policy": private}, id=private)
+    post(client, body | {"rubric": {"entities": [private]}})
+    client.post("/score", json=body | {private: 1})
+    client.post(f"/{private}")
+    assert private not in server.log.read_text()
+    assert private not in client.get("/metrics").text
 
 
 def test_a_listed_label_is_counted(client):
