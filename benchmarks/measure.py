@@ -29,13 +29,15 @@ def machine() -> dict[str, Any]:
     }
 
 
-def side_by_side(runs: Mapping[str, Callable[[], object]], *, rounds: int = 9) -> dict[str, float]:
-    """Median milliseconds of each, taken in turns, so that a noisy minute hits all of them alike."""
+def side_by_side(
+    runs: Mapping[str, Callable[[], object]], *, rounds: int = 9, repeats: int = 5
+) -> dict[str, float]:
+    """Median milliseconds of each, a few runs at a time in turns, so that a noisy minute hits all alike."""
     times: dict[str, list[float]] = {name: [] for name in runs}
     for run in runs.values():
         run()
     for _ in range(rounds):
-        for name, run in runs.items():
+        for name, run in (each for each in runs.items() for _ in range(repeats)):
             start = time.perf_counter()
             run()
             times[name].append((time.perf_counter() - start) * 1e3)

@@ -22,6 +22,7 @@ _SEPARATORS = bytes(
     {" ": _SPACE, "\n": _NEWLINE, "-": _HYPHEN}.get(chr(code), _EMPHASIS if chr(code) in '*_`~"·' else 0)
     for code in range(256)
 )
+_FIRST_ASCII, _LAST_ASCII = np.uint8(0x20), np.uint8(0x80)
 _FIRST, _LAST = np.uint32(0x40000), np.uint32(0x80000)
 Places = NDArray[np.intp]
 
@@ -73,16 +74,16 @@ def mark(folded: Folded) -> Marked:
     separator = np.frombuffer(_low_byte(codes).translate(_SEPARATORS), dtype=np.uint8)
     gap = separator == _SPACE
     rest = np.flatnonzero(separator > _SPACE)
-    gap[rest] = _separates(rest, separator, kinds)
+    gap[rest] = soft = _separates(rest, separator, kinds)
     inside = (kinds > 0) & (kinds != CHARACTER)
     first, last, change = inside.copy(), inside.copy(), kinds[1:] != kinds[:-1]
     first[1:] &= change
     last[:-1] &= change
     if folded.ascii:
-        marked = codes ^ (first.view(np.uint8) << 5) ^ (last.view(np.uint8) << 7)
+        marked = codes ^ first.view(np.uint8) * _FIRST_ASCII ^ last.view(np.uint8) * _LAST_ASCII
     else:
         marked = codes + first * _FIRST + last * _LAST
-    np.putmask(marked, gap, _SPACE_CODE)
+    marked[rest[soft]] = _SPACE_CODE
     return _without_repeated(gap, marked, folded)
 
 

@@ -52,6 +52,25 @@ def test_every_make_target_that_is_named_exists() -> None:
             assert target in targets, (document, target)
 
 
+def test_the_numbers_of_the_readme_are_those_of_the_results() -> None:
+    results = {
+        path.stem: json.loads(path.read_text())["results"]
+        for path in (ROOT / "benchmarks" / "results").glob("*.json")
+    }
+    rates = results["evaluate"]["rollouts_per_second"]
+    times = results["exact"]["milliseconds"]
+    speeds = results["real_groups"]["throughput"]["rollouts per core-second"]
+    verifier = results["verifier"]["all"]
+    numbers = [
+        *(f"{times[kind]['exact stage']:.2f} ms" for kind in ("ASCII", "Unicode")),
+        *(f"{rates[name]['median']:.0f}" for name in ("cairn", "reference")),
+        *(f"{speeds[profile]}" for profile in ("strict", "legacy")),
+        *(f"{verifier[rate]:.3f}" for rate in ("agreement", "recall", "precision")),
+        *(f"{row['auc']:.3f}" for row in results["real_groups"]["separation"][:4:3]),
+    ]
+    assert [number for number in numbers if number not in README] == []
+
+
 def test_results_are_kept_with_their_machine() -> None:
     for path in (ROOT / "benchmarks" / "results").glob("*.json"):
         machine = json.loads(path.read_text())["machine"]

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 import pytest
 import zstandard
 
-from tests.service.bodies import FOUR, group, rollout
-from tests.service.serving import JSON, metric, running
+from tests.service.bodies import FOUR, group, long_text, rollout
+from tests.service.serving import JSON, metric, running, wait_until
 
 GOOD = json.dumps(group(FOUR)).encode()
 MOST = 4_000_000
@@ -188,6 +188,18 @@ def test_a_client_that_goes_away_gives_its_permit_back():
         while client.post("/score", content=GOOD).status_code == 429:
             assert time.monotonic() < deadline
         assert metric(client, "cairn_requests_total", route="/score", status="499") == 1
+
+
+def test_work_for_a_client_that_went_away_is_dropped():
+    with running(workers=1) as server, server.client() as client:
+        with chunked(server) as (send, _):
+            send(json.dumps(group(*(long_text(seed) for seed in range(200)))).encode())
+            send(b"")
+        wait_until(lambda: metric(client, "cairn_requests_total", route="/score", status="499") == 1)
+        assert metric(client, "cairn_cache_lookups_total", result="miss") == 200
+        reply = client.post("/score", json=group(long_text(199)))
+        assert reply.status_code == 200
+        assert metric(client, "cairn_cache_lookups_total", result="hit") == 0
 
 
 def test_keys_are_asked_for_where_there_are_some():

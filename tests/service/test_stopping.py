@@ -74,13 +74,15 @@ def test_a_request_that_outlasts_the_grace_is_told_so():
 
 def test_a_signal_to_the_whole_group_does_not_kill_workers_at_work():
     with running(workers=1) as server, server.client() as client, ThreadPoolExecutor(1) as thread:
-        answer = thread.submit(client.post, "/score", json=group(*(long_text(seed) for seed in range(30))))
-        wait_until(lambda: b"in_flight_requests 1.0" in server_metrics(server))
-        for pid in server.workers():
+        answer = thread.submit(client.post, "/score", json=group(*(long_text(seed) for seed in range(100))))
+        wait_until(lambda: b"in_flight_requests 2.0" in server_metrics(server))  # with the one that asks
+        before = server.workers()
+        for pid in before:
             os.kill(pid, signal.SIGTERM)
             os.kill(pid, signal.SIGINT)
         reply = answer.result()
         assert reply.status_code == 200
+        assert server.workers() == before
         assert b"cairn_workers_lost_total 0.0" in server_metrics(server)
 
 
