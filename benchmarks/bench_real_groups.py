@@ -27,11 +27,11 @@ from rich.table import Table
 from rubric import flags, legacy
 from rubric.entity import Entity, Field, Rubric
 from rubric.exact import find
+from rubric.intake import parse_score
 from rubric.job import Defaults, Profile
 from rubric.names import compiled
 from rubric.score import score_group
 from rubric.text import Response, Texts, fold, split
-from rubric.wire import parse_score
 from service.stored import StoredGroup, read_groups
 
 

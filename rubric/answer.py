@@ -113,12 +113,16 @@ def _boxed(final: str) -> str | None:
 
 
 def _said(final: str) -> str | None:
-    """The rest of the line after the last "the answer is", or the next line where that is empty."""
-    text = _without_emphasis(final)
-    ends = [spoken.end() for spoken in _SAYS.finditer(text)]
-    if not ends:
-        return None
-    rest = text[ends[-1] :][:_LONGEST]
+    """The rest of the line after the last "the answer is", or the next line; sought at the end first."""
+    for part in (final[-_LONGEST:], final):
+        text = _without_emphasis(part) if "answer" in part.lower() else ""
+        ends = [spoken.end() for spoken in _SAYS.finditer(text)]
+        if ends:
+            return _next_line(text[ends[-1] :][:_LONGEST])
+    return None
+
+
+def _next_line(rest: str) -> str | None:
     return next((line for line in rest.splitlines() if _plain(line)), None)
 
 

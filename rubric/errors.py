@@ -41,6 +41,12 @@ class InvalidRubric(InvalidInput):
     kind = "invalid_rubric"
 
 
+class NotJson(InvalidInput):
+    """The body is not JSON at all."""
+
+    kind = "not_json"
+
+
 class CannotScore(CairnError):
     """One rollout could not be judged: its reward is `null`, and its group goes on without it."""
 

@@ -17,6 +17,7 @@ from rubric.text import Texts
 _WINDOW = 80
 
 
+@cache
 def missing() -> tuple[str, ...]:
     """Flags that this installation cannot raise."""
     return () if find_spec("spacy") else (CriterionFlag.NEGATED.value,)

@@ -290,8 +290,8 @@ def explain(
 ) -> None:
     """Show how one stored group is scored, with the evidence highlighted."""
     from rubric.errors import CairnError, InvalidInput  # noqa: PLC0415
+    from rubric.intake import parse_score  # noqa: PLC0415
     from rubric.score import score_group  # noqa: PLC0415
-    from rubric.wire import parse_score  # noqa: PLC0415
 
     settings = _settings()
     try:

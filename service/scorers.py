@@ -123,8 +123,8 @@ class InProcess:
     limits: Limits
 
     def __call__(self, body: bytes) -> Scored:
+        from rubric.intake import parse_score  # noqa: PLC0415
         from rubric.score import score_group  # noqa: PLC0415 (loaded in the workers, not in the parent)
-        from rubric.wire import parse_score  # noqa: PLC0415
 
         try:
             request = parse_score(body, limits=self.limits)

@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from rubric import answer, evaluate, flags
 from rubric.entity import Verdict
 from rubric.errors import CannotScore, Fault, InvalidInput
+from rubric.intake import parse_evaluate, parse_score
 from rubric.job import Defaults, Job, Profile, Task, prepare
 from rubric.reply import compose
 from rubric.score import attempt
 from rubric.text import Response
-from rubric.wire import EvaluateReply, Limits, ScoreReply, ScoreRequest, parse_evaluate, parse_score
+from rubric.wire import EvaluateReply, Limits, ScoreReply, ScoreRequest
 from service.cache import Cache, SingleFlight, decode, encode, verdict_keys
 from service.errors import Refused
 from service.metrics import Metrics

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from rubric.intake import parse_score
 from rubric.score import score_group
 from rubric.version import VERSION
-from rubric.wire import parse_score
 from service.faults import ask_both
 
 ROOT = Path(__file__).parents[1]

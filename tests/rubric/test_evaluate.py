@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rubric.errors import InvalidInput
+from rubric.errors import InvalidInput, NotJson
 from rubric.evaluate import read, reward
+from rubric.intake import parse_evaluate
 from rubric.legacy import chunk_score, cited_chunks, entity_hits, normalize
-from rubric.wire import NotJson, parse_evaluate
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "evaluate.jsonl"
 """Bodies made at random, the verdict that a judge gave, and what LongTraceRL's server answered."""

@@ -9,11 +9,12 @@ import pytest
 
 from rubric.entity import Field
 from rubric.errors import CannotScore, InvalidInput, InvalidRubric
+from rubric.intake import parse_score
 from rubric.job import Defaults, prepare
 from rubric.reply import compose
 from rubric.score import attempt, score_group
 from rubric.text import Response
-from rubric.wire import RolloutOut, ScoreReply, parse_score
+from rubric.wire import RolloutOut, ScoreReply
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 GROUPS = [json.loads(line) for line in (EXAMPLES / "groups.jsonl").read_text().splitlines()]

@@ -8,7 +8,7 @@ import pickle
 
 import pytest
 
-from rubric.wire import parse_score
+from rubric.intake import parse_score
 from service.rows import Choices, Notices
 from service.stored import BadLine, StoredGroup, Unreadable, read_groups
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from rubric.intake import parse_score
 from rubric.score import score_group
-from rubric.wire import parse_score
 from service.terminal import STAGE_STYLES, Mark, evidence, highlighted, reward_in_words, safe, texts_of
 
 

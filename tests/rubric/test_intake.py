@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rubric.errors import InvalidInput
-from rubric.wire import Limits, NotJson, parse_score
+from rubric.errors import InvalidInput, NotJson
+from rubric.intake import parse_score
+from rubric.wire import Limits
 
 HOSTILE = "WhatThePolicyWrote"
 
