@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -106,7 +107,8 @@ class _Reading:
         if len(kept) >= MOST_MENTIONS or (kept and owner.stage is None):
             return
         span = self.marked.span(start, end, field=self.field)
-        reason = goes_on or _refusal(owner, span.surface)
+        behind = self.marked.folded.original[span.end : span.end + _BEHIND]
+        reason = goes_on or _refusal(owner, span.surface, behind)
         if reason is None and owner.stage is not None:
             self.mentions.matches.setdefault(owner.entity, []).append(Match(owner.entity, owner.stage, span))
         elif reason is not None:
@@ -161,10 +163,12 @@ def _outermost(found: set[tuple[int, int, int]]) -> Iterator[tuple[int, int, int
             yield match
 
 
-def _refusal(owner: Owner, surface: str) -> str | None:
-    """Why a surface does not count although its letters do."""
+def _refusal(owner: Owner, surface: str, behind: str) -> str | None:
+    """Why a surface does not count although its letters do; `behind` is the text that follows it."""
     if owner.stage is None:
         return f"names a different entity: “{owner.name}”"
+    if owner.form.qualifier and _is_otherwise_qualified(owner.form.qualifier, behind):
+        return f"stands with another qualifier than “{owner.form.qualifier}”"
     if owner.form.case is Case.ANY:
         return None
     letters = [character for character in surface if character.isalpha()]
@@ -173,6 +177,28 @@ def _refusal(owner: Owner, surface: str) -> str | None:
     if owner.form.case is Case.SAME and not _same_case(owner.name, letters):
         return "a common word needs the capital letters of the name"
     return None
+
+
+def _is_otherwise_qualified(own: str, behind: str) -> bool:
+    """Whether brackets follow that tell another entity: "(France)" for "(Germany)", "(album)" for "(song)".
+
+    A remark of another make ("(released 2008)" for "(song)") tells nothing.
+    """
+    follows = _BRACKETS.match(behind)
+    if not follows:
+        return False
+    mine, other = set(own.casefold().split()), set(follows[1].casefold().split())
+    return not (mine <= other or other <= mine) and _make(own) == _make(follows[1])
+
+
+_BEHIND = 80
+_BRACKETS = re.compile(r"[\s*_]{0,3}[(\[（【]([^()\[\]（）【】]+)")
+
+
+def _make(qualifier: str) -> str:
+    """Whether a qualifier begins as a name, as a plain word, or as a number."""
+    first = qualifier.strip()[:1]
+    return "number" if first.isdigit() else "word" if first.islower() else "name"
 
 
 def _same_case(name: str, letters: Sequence[str]) -> bool:

@@ -32,38 +32,44 @@ class Case(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One folded way to write a name."""
+    """One folded way to write a name; `qualifier` is what stood in brackets behind it and was left out."""
 
     text: str
     case: Case
+    qualifier: str = ""
 
 
 def forms(name: str) -> tuple[Form, ...]:
     """The folded forms of a name, its own spelling first; empty where it has no letter or digit."""
-    found: dict[str, Case] = {}
+    found: dict[str, Form] = {}
     if not _WORD.search(fold(name).text):
         return ()
-    for variant, shortened in _shortened(" ".join(name.split())):
+    name = " ".join(name.split())
+    for variant, qualifier in _shortened(name):
         for text in islice(_spellings(variant), MOST_FORMS):
             words = _WORD.findall(text)
             if words:
-                found.setdefault(text, _case(variant, words, shortened=shortened))
-    return tuple(Form(text, case) for text, case in found.items())
+                case = _case(variant, words, shortened=variant != name)
+                found.setdefault(text, Form(text, case, qualifier))
+    return tuple(found.values())
 
 
-def _shortened(name: str) -> Iterator[tuple[str, bool]]:
-    """The name; without its bracketed qualifier; without its article; without both."""
-    unqualified = _QUALIFIER.sub("", name)
-    for variant in dict.fromkeys((name, unqualified)):
-        yield variant, variant != name
+def _shortened(name: str) -> Iterator[tuple[str, str]]:
+    """The name; without its bracketed qualifier; without its article; without both. And the qualifier."""
+    qualified = _QUALIFIER.search(name)
+    variants = {name: ""}
+    if qualified:
+        variants.setdefault(name[: qualified.start()], qualified[1])
+    for variant, qualifier in variants.items():
+        yield variant, qualifier
         without = _ARTICLE.sub("", variant)
         if without != variant and without.casefold() not in FUNCTION_WORDS:
-            yield without, True
+            yield without, qualifier
 
 
 _WORD = re.compile(r"[^\W_]+")
-_QUALIFIER = re.compile(r"(?<=\S)\s*[(\[（【][^()\[\]（）【】]*[)\]）】]\s*$")
-_ARTICLE = re.compile(r"^(?:the|an?)\s+(?=\S)", re.IGNORECASE)
+_QUALIFIER = re.compile(r"(?<=\S)\s*[(\[（【]([^()\[\]（）【】]*)[)\]）】]\s*$")
+_ARTICLE = re.compile(r"^(?:the\s+|a\s+(?![aeiou])|an\s+(?=[aeiou]))(?=\S)", re.IGNORECASE)
 
 
 def _case(variant: str, words: Sequence[str], *, shortened: bool) -> Case:

@@ -33,6 +33,10 @@ from tests.rubric.finding import found, refused, rubric
         ("Just Dance", "only just - dance"),
         ("Just Dance", "just, dance"),
         ("Øre", "the bonds were re-rated"),
+        ("Nvidia (Germany)", "at Nvidia (France)"),
+        ("An Giang University", "at Kien Giang University"),
+        ("Just Dance (song)", "**Just Dance** (video game)"),
+        ("Halloween (1978)", "Halloween (2018)"),
         ("C++", "vitamin C is good"),
         ("C", "written in C++ and C#"),
         ("N/A", "I went on a run"),
@@ -60,6 +64,10 @@ def test_a_name_is_not_found_in_other_words(gold: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("gold", "text", "surface"),
     [
+        ("Nvidia (Germany)", "at Nvidia (Germany), too", "Nvidia (Germany)"),
+        ("Nvidia (Germany)", "at Nvidia, too", "Nvidia"),
+        ("Just Dance (song)", "Just Dance (2008) was", "Just Dance"),
+        ("Just Dance (song)", "Just Dance (a song of 2008) was", "Just Dance"),
         ("Beyonce", "by Beyoncé.", "Beyoncé"),
         ("Beyoncé", "by Beyonce\u0301.", "Beyonce\u0301"),
         ("Straße", "in der STRASSE", "STRASSE"),
