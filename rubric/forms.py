@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import islice, product
 
@@ -39,6 +40,7 @@ class Form:
     qualifier: str = ""
 
 
+@lru_cache(maxsize=256)
 def forms(name: str) -> tuple[Form, ...]:
     """The folded forms of a name, its own spelling first; empty where it has no letter or digit."""
     found: dict[str, Form] = {}

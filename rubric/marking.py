@@ -7,6 +7,7 @@ length, and leftmost-longest search gives the longest name at a place in one lin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from string import ascii_lowercase, digits
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rubric.entity import Field, Span
-from rubric.text import CHARACTER, MARK, Codes, Folded
+from rubric.text import CHARACTER, MARK, Codes, Folded, fold
 
 _SPACE, _NEWLINE, _HYPHEN, _EMPHASIS = 1, 2, 3, 4
 _SEPARATORS = bytes(
@@ -85,6 +86,23 @@ def mark(folded: Folded) -> Marked:
         marked = codes + first * _FIRST + last * _LAST
     marked[rest[soft]] = _SPACE_CODE
     return _without_repeated(gap, marked, folded)
+
+
+def mark_narrow(texts: Sequence[str]) -> list[bytes]:
+    """Many folded ASCII texts, none with a line break, marked in one go."""
+    marked = mark(fold(_BETWEEN.join(texts))).text
+    return marked.split(_BETWEEN.encode()) if texts and isinstance(marked, bytes) else []
+
+
+def mark_wide(texts: Sequence[str]) -> list[str]:
+    """Many folded texts, none with a line break, in the marking of texts that are not ASCII."""
+    folded = fold(_BETWEEN.join(texts))
+    wide = Folded(folded.original, folded.codes.astype(np.uint32), folded.kinds, folded.origin)
+    marked = mark(wide).text
+    return marked.split(_BETWEEN) if texts and isinstance(marked, str) else []
+
+
+_BETWEEN = "\n\n"
 
 
 def _separates(at: Places, separator: NDArray[np.uint8], kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-import numpy as np
 from ahocorasick_rs import AhoCorasick, BytesAhoCorasick, MatchKind
 
 from rubric.entity import Entity, Kind, Rubric, Stage
 from rubric.errors import Fault, InvalidRubric
 from rubric.forms import Case, Form, forms
-from rubric.marking import mark
-from rubric.text import Folded, fold
+from rubric.marking import mark_narrow, mark_wide
+from rubric.text import fold
 from rubric.typed import date_forms, date_value, number_value
 
 
@@ -57,10 +56,10 @@ class Names:
     @cached_property
     def narrow(self) -> tuple[list[int], BytesAhoCorasick]:
         """For ASCII texts: numbers of the patterns that can stand there, and their automaton."""
-        marked = [(number, mark(fold(text[0].form.text))) for number, text in enumerate(self.owners.values())]
-        kept = [(number, each.text) for number, each in marked if isinstance(each.text, bytes)]
-        automaton = BytesAhoCorasick([text for _, text in kept], matchkind=MatchKind.LeftmostLongest)
-        return [number for number, _ in kept], automaton
+        texts = [owners[0].form.text for owners in self.owners.values()]
+        numbers = [number for number, text in enumerate(texts) if text.isascii()]
+        marked = mark_narrow([texts[number] for number in numbers])
+        return numbers, BytesAhoCorasick(marked, matchkind=MatchKind.LeftmostLongest)
 
     @cached_property
     def wide(self) -> AhoCorasick:
@@ -102,7 +101,7 @@ def _words(pattern: str) -> list[str]:
 
 def compile_names(entities: Sequence[tuple[int, Entity]]) -> Names:
     """Compile the names of (index, entity) pairs. Raises `InvalidRubric`."""
-    owners: dict[str, dict[int, Owner]] = {}
+    found: list[Owner] = []
     numbers: dict[Decimal, list[int]] = {}
     faults: list[Fault] = []
     for index, entity in entities:
@@ -113,11 +112,18 @@ def compile_names(entities: Sequence[tuple[int, Entity]]) -> Names:
         faults += _contradictions(index, entity, {owner.form.text for owner in own})
         for value in values:
             numbers.setdefault(value, []).append(index)
-        for owner in (*own, *_confusables(index, entity)):
-            owners.setdefault(_wide(owner.form.text), {}).setdefault(index, owner)
+        found += (*own, *_confusables(index, entity))
     if faults:
         raise InvalidRubric(tuple(faults))
-    return Names({text: tuple(by_entity.values()) for text, by_entity in owners.items()}, numbers)
+    return Names(_by_pattern(found), numbers)
+
+
+def _by_pattern(found: Sequence[Owner]) -> dict[str, tuple[Owner, ...]]:
+    """Owners by marked pattern; of one entity's ways to come to a pattern, the first."""
+    owners: dict[str, dict[int, Owner]] = {}
+    for owner, marked in zip(found, mark_wide([owner.form.text for owner in found]), strict=True):
+        owners.setdefault(marked, {}).setdefault(owner.entity, owner)
+    return {marked: tuple(by_entity.values()) for marked, by_entity in owners.items()}
 
 
 def _own_names(index: int, entity: Entity) -> tuple[list[Owner], set[Decimal]]:
@@ -161,13 +167,6 @@ def _confusables(index: int, entity: Entity) -> Iterator[Owner]:
     """Owners that come after the entity's own, so that a form both share stays the entity's."""
     for name in entity.confusables:
         yield from (Owner(index, None, form, name) for form in forms(name))
-
-
-def _wide(pattern: str) -> str:
-    """A pattern in the marking of texts that are not ASCII."""
-    folded = fold(pattern)
-    codes = folded.codes.astype(np.uint32)
-    return str(mark(Folded(folded.original, codes, folded.kinds, folded.origin)).text)
 
 
 class _Memory:

@@ -80,6 +80,11 @@ def test_the_tables_say_what_the_slow_fold_says(text: str) -> None:
 
 
 @given(TEXTS)
+def test_folding_twice_is_folding_once(text: str) -> None:
+    assert fold(fold(text).text).text == fold(text).text
+
+
+@given(TEXTS)
 def test_offsets_lead_back_to_the_character_that_was_folded(text: str) -> None:
     folded = fold(text)
     assert len(folded.codes) == len(folded.kinds)
