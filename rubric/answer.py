@@ -16,10 +16,13 @@ from functools import lru_cache
 from rubric.entity import Entity, Field, Match
 from rubric.errors import InvalidRubric
 from rubric.exact import find
-from rubric.forms import forms
+from rubric.forms import FUNCTION_WORDS, forms
 from rubric.names import Names, compile_names
 from rubric.text import Folded, fold
-from rubric.typed import number_value
+from rubric.typed import date_value, number_value
+
+VERIFIER_VERSION = "1"
+"""Raised by every change of a decision; a part of every fingerprint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,9 @@ class Decision:
 def decide(final: str, *, answer: str, aliases: Sequence[str] = ()) -> Decision:
     """Decide whether `final` (the text after the thinking) gives the gold answer.
 
-    Yes/no and number answers are decided on the extracted answer alone.
+    Yes/no, number and date answers are decided on the extracted answer alone.
     """
-    if not any(character.isalnum() for character in final):
+    if not _WORD.search(final):
         return Decision(0.0, decided=True, how="the final content is empty")
     extracted = next(_extractions(final))
     golds = (answer, *aliases)
@@ -60,13 +63,17 @@ class _Extracted:
     said: bool = True
 
 
+_WORD = re.compile(r"[^\W_]")
 _LONGEST = 2000
+_LATEST = 16_000
 _ANSWER_TAG = re.compile(r"<(/?)answer>", re.IGNORECASE)
 _SAYS = re.compile(
-    r"(?<!intermediate )\banswer(?:\s+to\s+[^.:\n]{1,80})?"
-    r"(?:\s*[\"'’]?\s*:|\s+(?:is|was|would be|should be)\b(?:\s*:)?)\s*",
+    r"(?<!intermediate )\banswer(?:\s{1,8}to\s(?:[^.:\na]|a(?!nswer)){1,80})?"
+    r"(?:\s{0,8}[\"'’]?\s{0,8}:|\s{1,8}(?:is|was|would be|should be)\b(?:\s{0,8}:)?)",
     re.IGNORECASE,
 )
+_BULLET = re.compile(r"\n[ \t]{0,8}(?:[-*•+]|\d{1,2}[.)])[ \t]")
+_FIRST_BULLET = re.compile(r"^\s*(?:[-*•+]|\d{1,2}[.)])[ \t]+")
 _MARKUP = re.compile(r"[*_`#>~]+|\\(?:text|mathrm|mathbf|textbf)\b|[{}$]")
 
 
@@ -108,17 +115,24 @@ def _boxed(final: str) -> str | None:
     for at, character in enumerate(inside):
         depth += {"{": 1, "}": -1}.get(character, 0)
         if not depth:
-            return inside[:at]
-    return inside
+            return _without_tex_spaces(inside[:at])
+    return _without_tex_spaces(inside)
+
+
+def _without_tex_spaces(text: str) -> str:
+    return text.replace("{,}", ",").replace("\\,", "").replace("\\!", "").replace("\\ ", " ")
 
 
 def _said(final: str) -> str | None:
-    """The rest of the line after the last "the answer is", or the next line; sought at the end first."""
-    for part in (final[-_LONGEST:], final):
+    """The rest of the line after the last "the answer is", or the next line; sought at the end first.
+
+    What is said so early that a long text follows it is no final answer.
+    """
+    for part in (final[-_LONGEST:], final[-_LATEST:]):
         text = _without_emphasis(part) if "answer" in part.lower() else ""
         ends = [spoken.end() for spoken in _SAYS.finditer(text)]
         if ends:
-            return _next_line(text[ends[-1] :][:_LONGEST])
+            return _next_line(text[ends[-1] :].lstrip()[:_LONGEST])
     return None
 
 
@@ -132,12 +146,17 @@ def _without_emphasis(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Without markup and the punctuation around it."""
-    return " ".join(_MARKUP.sub(" ", text).split()).strip(" .,;:!\"'“”’")
+    listed = _BULLET.sub("; ", _FIRST_BULLET.sub("", text))
+    return " ".join(_MARKUP.sub(" ", listed).split()).strip(" .,;:!\"'“”’")
 
 
 # --- yes and no -------------------------------------------------------------------------------------------
 
-_POLARITY = {"yes": True, "true": True, "correct": True, "no": False, "false": False, "incorrect": False}
+_YES, _NO = ("yes", "true", "correct", "yeah", "yep"), ("no", "false", "incorrect", "nope")
+_POLARITY = dict.fromkeys(_YES, True) | dict.fromkeys(_NO, False)
+_FIRST_SAYS = re.compile(rf"(not\s)?\s*({'|'.join(_POLARITY)})(?![\w'’-])(?:\W*$|\s*[^\w\s]|\s+(\w+))")
+_LAST_SAYS = re.compile(rf"\b(?:is|are|was|were)\s(not\s)?(?:\w+ly\s)?({'|'.join(_POLARITY)})$")
+_EITHER = re.compile(r"\bor\b|/")
 
 
 def _polarity(text: str) -> bool | None:
@@ -145,17 +164,23 @@ def _polarity(text: str) -> bool | None:
 
 
 def _decide_polarity(extracted: _Extracted, golds: Sequence[str]) -> Decision:
-    """The first word decides; a text with both, or with neither, decides nothing."""
-    words = re.findall(r"[a-z]+", extracted.text.casefold())
-    said = {_POLARITY[word] for word in words if word in _POLARITY}
-    if len(said) != 1 and words[:1] and words[0] in _POLARITY and "or" not in words:
-        said = {_POLARITY[words[0]]}
-    if len(said) != 1:
+    """The first word decides, or the last of "… is true"; a yes or no anywhere else decides nothing."""
+    said = _says(extracted.text.casefold())
+    if said is None:
         return Decision(0.0, decided=False, how=f"{extracted.where} says neither yes nor no")
-    right = any(_polarity(gold) in said for gold in golds)
-    return Decision(
-        float(right), decided=True, how=f"{extracted.where} says {'yes' if said == {True} else 'no'}"
-    )
+    right = any(_polarity(gold) is said for gold in golds)
+    return Decision(float(right), decided=True, how=f"{extracted.where} says {'yes' if said else 'no'}")
+
+
+def _says(text: str) -> bool | None:
+    """Yes, no or neither: "no evidence" is no answer, "no, it is not" is one."""
+    first = _FIRST_SAYS.match(text)
+    if first and first[2] == "no" and first[3] and first[3] not in FUNCTION_WORDS - {"such", "more", "other"}:
+        return None
+    found = first or _LAST_SAYS.search(text)
+    if not found or _EITHER.search(text[found.end(2) :][:20]):
+        return None
+    return _POLARITY[found[2]] is not bool(found[1])
 
 
 # --- names, numbers and dates -----------------------------------------------------------------------------
@@ -168,9 +193,10 @@ def _decide_names(extracted: _Extracted, final: str, golds: Sequence[str]) -> De
     if _same(extracted.text, golds):
         return Decision(1.0, decided=True, how=f"{extracted.where} is the gold answer")
     mentions = _mentions(names, extracted.text)
+    typed = any(number_value(gold) is not None or date_value(gold) is not None for gold in golds)
     if mentions:
         return _weigh(mentions, extracted)
-    if extracted.said or all(number_value(gold) is not None for gold in golds):
+    if extracted.said or typed:
         partial = any(_contains(gold, extracted.text) for gold in golds)
         return Decision(0.0, decided=not partial, how=f"{extracted.where} does not name the gold answer")
     return _decide_on_content(names, final)
@@ -178,23 +204,24 @@ def _decide_names(extracted: _Extracted, final: str, golds: Sequence[str]) -> De
 
 def _weigh(mentions: Sequence[Match], extracted: _Extracted) -> Decision:
     """The extracted text names the gold: does it commit to it?"""
-    if all(_denied(match, extracted.text) for match in mentions):
-        return Decision(0.0, decided=True, how=f"{extracted.where} denies the gold answer")
-    if all(_POSSESSIVE.match(extracted.text[match.span.end :][:8]) for match in mentions):
-        return Decision(0.0, decided=False, how=f"{extracted.where} names something of the gold answer's")
-    if _hedged(mentions, extracted.text):
-        return Decision(0.0, decided=False, how=f"{extracted.where} names the gold answer among others")
-    return Decision(1.0, decided=True, how=f"{extracted.where} names the gold answer")
+    text, where = extracted.text, extracted.where
+    kept = [match for match in mentions if not _denied(match, text)]
+    if not kept:
+        return Decision(0.0, decided=True, how=f"{where} denies the gold answer")
+    if all(_POSSESSIVE.match(text[match.span.end :][:8]) for match in kept):
+        return Decision(0.0, decided=False, how=f"{where} names something of the gold answer's")
+    if all(_in_longer_name(match, text) for match in kept):
+        return Decision(0.0, decided=False, how=f"{where} names the gold answer inside a longer name")
+    if _hedged(mentions, text):
+        return Decision(0.0, decided=False, how=f"{where} names the gold answer among others")
+    return Decision(1.0, decided=True, how=f"{where} names the gold answer")
 
 
 def _decide_on_content(names: Names, final: str) -> Decision:
-    """Nothing said which the answer is: a short content that names the gold, and nothing against it."""
-    mentions = _mentions(names, final)
-    if not mentions:
+    """Nothing said which the answer is: a name in passing is left to a judge, and is worth nothing here."""
+    if not _mentions(names, final):
         return Decision(0.0, decided=True, how="the content does not name the gold answer")
-    if len(final) > _SHORT or _hedged(mentions, final) or all(_denied(match, final) for match in mentions):
-        return Decision(0.0, decided=False, how="the content names the gold answer without giving it")
-    return Decision(1.0, decided=False, how="the short content names the gold answer")
+    return Decision(0.0, decided=False, how="the content names the gold answer without giving it")
 
 
 _SHORT = 300
@@ -222,7 +249,8 @@ def _same(text: str, golds: Sequence[str]) -> bool:
     if value is not None:
         return any(number_value(gold) == value for gold in golds)
     own = {form.text for form in forms(text)} if len(text) <= _SHORT else set()
-    return any(not own.isdisjoint(form.text for form in forms(gold)) for gold in golds)
+    ways = {way for gold in golds for way in (gold, _plain(gold))}
+    return any(not own.isdisjoint(form.text for form in forms(way)) for way in ways)
 
 
 def _contains(gold: str, text: str) -> bool:
@@ -232,11 +260,12 @@ def _contains(gold: str, text: str) -> bool:
 
 
 _DENIAL_BEFORE = re.compile(
-    r"(?:\bnot|n't|\bnever|\bneither|\bnor|\bno)\s+(?:[\w'’]+\s+){0,3}$", re.IGNORECASE
+    r"(?:\b(?:not|cannot|never|neither|nor|no)|n['’]t)\s+(?!only\b|doubt\b|other\b)(?:(?!but\b)[\w'’]+\s+){0,3}$"
+    r"|\b(?:(?:any|every)\w+ but|all but|except|(?<!none )other than|rather than|instead of)\s+(?:the\s+)?$",
+    re.IGNORECASE,
 )
 _DENIAL_AFTER = re.compile(r"^\W{0,3}(?:is|was|would be)\s+(?:not|wrong|incorrect|false)\b", re.IGNORECASE)
 _POSSESSIVE = re.compile(r"['’]s?\s+\w")
-_HEDGE = re.compile(r"\b(?:or|either)\b", re.IGNORECASE)
 
 
 def _denied(match: Match, text: str) -> bool:
@@ -244,13 +273,73 @@ def _denied(match: Match, text: str) -> bool:
     return bool(_DENIAL_BEFORE.search(before) or _DENIAL_AFTER.search(after))
 
 
-def _hedged(mentions: Sequence[Match], text: str) -> bool:
-    """Whether "or" offers another answer beside a mention, in its sentence."""
+_NAME_BEFORE = re.compile(r"(?<![\w.])([^\W\d_][\w'’]*)(?:\s+of(?:\s+the)?)?\s+$")
+_NAME_AFTER = re.compile(r"\s+([^\W\d_]\w*)")
+_TITLES = frozenset(
+    """
+    mr mrs ms dr sir dame lord lady king queen prince princess pope saint president general colonel
+    captain major lieutenant admiral professor senator governor reverend judge justice bishop cardinal
+    """.split()  # noqa: SIM905 (as the words of forms.py)
+)
+
+
+def _in_longer_name(match: Match, text: str) -> bool:
+    """Whether a capital beside it makes another name of it: "Rome Airport", "University of Rome"."""
+    if not match.span.surface[:1].isupper():
+        return False
+    before = _NAME_BEFORE.search(text[max(0, match.span.start - 40) : match.span.start])
+    after = _NAME_AFTER.match(text[match.span.end :][:40])
     return any(
-        _HEDGE.search(_SENTENCE_END.split(text[max(0, match.span.start - 60) : match.span.start])[-1])
-        or _HEDGE.search(_SENTENCE_END.split(text[match.span.end :][:60])[0])
-        for match in mentions
+        found and found[1][0].isupper() and not _tells_nothing(found[1].casefold(), allowed)
+        for found, allowed in ((before, _TITLES), (after, frozenset()))
     )
+
+
+def _tells_nothing(word: str, allowed: frozenset[str]) -> bool:
+    return word in FUNCTION_WORDS or word in allowed or word.endswith("ly") or word in {"maybe", "perhaps"}
+
+
+_GOLD = "\x00"
+_REST = r"(?:the |an? )?(?!\x00)\w+"
+_ANOTHER = re.compile(
+    rf"\x00[,]? (?:or|and|&) ({_REST})|\x00 ?[/;|–-] ?({_REST})"
+    rf"|(?<!\w)(\w+)[,]? (?:or|and|&) (?:the |an? )?\x00|(?<!\w)(\w+) ?[/;|–-] ?\x00"
+)
+_EITHER_OF = re.compile(r"\b(?:either|between)\b[^.;]{0,60}\x00")
+_BOUND = re.compile(
+    r"\b(?:(?:more|less|fewer|greater) than|over|under|at least|at most|up to) \x00", re.IGNORECASE
+)
+_MOST_OF_A_PLACE = 3
+"""Rome, Lazio, Italy: a name and what it lies in; more than that, or with the gold last, is a list."""
+
+
+def _hedged(mentions: Sequence[Match], text: str) -> bool:
+    """Whether another answer is offered beside the gold: by "or" and "and", a slash, a list."""
+    masked = _masked(mentions, text)
+    counted = any(match.span.surface[0].isdigit() for match in mentions)
+    if _EITHER_OF.search(masked) or (counted and _BOUND.search(masked)):
+        return True
+    others = [word for found in _ANOTHER.findall(masked) for word in found if word]
+    return any(other.split()[-1].casefold() not in FUNCTION_WORDS for other in others) or _listed(masked)
+
+
+def _masked(mentions: Sequence[Match], text: str) -> str:
+    """The text with one sign for each mention of the gold."""
+    pieces, at = [], 0
+    for start, end in sorted({(match.span.start, match.span.end) for match in mentions}):
+        if start >= at:
+            pieces += [text[at:start], _GOLD]
+            at = end
+    return "".join([*pieces, text[at:]])
+
+
+def _listed(masked: str) -> bool:
+    """Whether the whole text is a list with commas in which the gold is not the place that the rest is of."""
+    items = [item.strip().removeprefix("and ") for item in masked.split(",")]
+    if len(items) < 2 or _GOLD not in items:  # noqa: PLR2004 (a list has two items)
+        return False
+    plain = all(item == _GOLD or (item[:1].isupper() and len(item.split()) < 5) for item in items)  # noqa: PLR2004
+    return plain and (items[0] != _GOLD or len(items) > _MOST_OF_A_PLACE)
 
 
 _SENTENCE_END = re.compile(r"[.!?;\n]\s")

@@ -13,7 +13,7 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Any
 
-from rubric import forms, schemes, wire
+from rubric import answer, forms, schemes, wire
 from rubric.entity import Entity, Field, Kind, Rubric
 from rubric.errors import Fault, InvalidInput
 from rubric.text import NORMALIZER_VERSION, Message, Response
@@ -157,6 +157,7 @@ def matcher_parts(profile: Profile) -> dict[str, str]:
         "normalizer": NORMALIZER_VERSION,
         "unicode": unicodedata.unidata_version,
         "tables": forms.TABLES_DIGEST,
+        "match_verifier": answer.VERIFIER_VERSION,
         "profile": profile.value,
     }
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import re
+
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from rubric import answer
 from rubric.answer import decide
 
 RIGHT = [
@@ -34,6 +37,26 @@ RIGHT = [
     ("yes first", "The answer is yes: no other film is older.", "yes"),
     ("non-Latin", "Ответ:\nМосква", "Москва"),
     ("denied after another", "The answer is Paris, not Rome.", "Paris"),
+    ("others denied behind", "The answer is Rome, not Paris or Oslo.", "Rome"),
+    ("others denied before", "The answer is not Paris but Rome.", "Rome"),
+    ("no doubt", "There is no doubt it is Rome.", "Rome"),
+    ("none other", "The answer is none other than Rome.", "Rome"),
+    ("unsure, of one only", "<answer>Possibly Rome</answer>", "Rome"),
+    ("a place in its country", "<answer>Rome, Italy</answer>", "Rome"),
+    ("said otherwise in brackets", "The answer is Rome (not Paris).", "Rome"),
+    ("a name with or", "The answer is the film Truth or Dare.", "Truth or Dare"),
+    ("a name with and", "<answer>Trinidad and Tobago</answer>", "Trinidad and Tobago"),
+    ("a title before", "<answer>President Barack Obama</answer>", "Barack Obama"),
+    ("a heading before", "### Final Answer\n\nMarie Curie", "Marie Curie"),
+    ("an apostrophe at the end", "<answer>Railroadin'</answer>", "Railroadin'"),
+    ("box with a TeX space", "\\boxed{ \\mathrm{Marie\\ Curie} }", "Marie Curie"),
+    ("box with a thin space", "\\boxed{1\\,000}", "1000"),
+    ("box inside the tag", "<answer>\\boxed{Rome}</answer>", "Rome"),
+    ("number with what it counts", "42 people", "42"),
+    ("a day of the year asked for", "<answer>12 May 1942</answer>", "1942"),
+    ("not true is no", "<answer>not true</answer>", "no"),
+    ("it is false", "So the statement is false.", "no"),
+    ("no, it is not", "No, it is older.", "no"),
 ]
 
 WRONG = [
@@ -56,6 +79,34 @@ WRONG = [
     ("number elsewhere only", "There were 42 of them.\nThe answer is 43.", "42"),
     ("number in the content only", "There were 42 of them.\nAnd they left.", "42"),
     ("gold without a letter", "The answer is $$$", "$$$"),
+    ("a list", "<answer>Paris, Rome, and Madrid</answer>", "Rome"),
+    ("a list, the gold first", "<answer>Rome, Paris, Madrid, Oslo</answer>", "Rome"),
+    ("a list with bullets", "<answer>- Paris\n- Rome\n- Oslo</answer>", "Rome"),
+    ("a numbered list", "<answer>1. Paris\n2. Rome</answer>", "Rome"),
+    ("two with a slash", "<answer>Paris / Rome</answer>", "Rome"),
+    ("two with a semicolon", "<answer>Paris; Rome</answer>", "Rome"),
+    ("two with and", "<answer>Paris and Rome</answer>", "Rome"),
+    ("two with an ampersand", "<answer>Paris & Rome</answer>", "Rome"),
+    ("a longer name behind", "<answer>New York University</answer>", "New York"),
+    ("a longer name before", "<answer>University of Rome</answer>", "Rome"),
+    ("all but", "<answer>anything but Rome</answer>", "Rome"),
+    ("cannot", "<answer>It cannot be Rome</answer>", "Rome"),
+    ("a curly apostrophe in isn’t", "The answer isn’t Rome.", "Rome"),
+    ("rather than", "The answer is Paris rather than Rome.", "Rome"),
+    ("neither", "The answer is neither Rome nor Paris.", "Rome"),
+    ("a range", "<answer>42-50</answer>", "42"),
+    ("a range in words", "<answer>between 42 and 50</answer>", "42"),
+    ("a bound", "<answer>more than 42</answer>", "42"),
+    ("two numbers", "42 or 43", "42"),
+    ("another sign", "<answer>-42</answer>", "42"),
+    ("another day", "<answer>6 May 2008</answer>", "May 5, 2008"),
+    ("a day in the content only", "It began on 5 May 2008.\nThat is all.", "May 5, 2008"),
+    ("no such", "I know of no such thing.", "no"),
+    ("no evidence", "No evidence was found.", "no"),
+    ("no in a later part", "The answer is unknown, no data.", "no"),
+    ("not true is not yes", "<answer>not true</answer>", "yes"),
+    ("a name that ends with no", "<answer>Mr. No</answer>", "no"),
+    ("in passing, in a short content", "Rome was mentioned.\nParis, I think.", "Rome"),
 ]
 
 
@@ -86,6 +137,11 @@ def test_an_alias_is_an_answer() -> None:
         ("The answer is yes or no.", "yes"),
         ("Rome was mentioned. " + "And so it went on. " * 40, "Rome"),
         ("It was built in Rome.\nThat is all.", "Rome"),
+        ("<answer>Paris, Rome, Madrid</answer>", "Rome"),
+        ("<answer>Paris and Rome</answer>", "Rome"),
+        ("<answer>Rome Airport</answer>", "Rome"),
+        ("<answer>42-50</answer>", "42"),
+        ("I know of no such thing.", "no"),
     ],
 )
 def test_what_the_text_leaves_open_says_so(final: str, gold: str) -> None:
@@ -99,10 +155,28 @@ def test_how_it_was_decided_never_repeats_the_response() -> None:
         assert "HOSTILE" not in how
 
 
-@given(st.text(max_size=80).filter(lambda text: "<" not in text and "answer" not in text.lower()))
+@given(
+    st.text(max_size=80) | st.sampled_from(["<answer>", "The answer is Rome.", "\\boxed{Rome}", "answer: "])
+)
 def test_nothing_before_a_tagged_answer_changes_the_decision(before: str) -> None:
-    assert decide(f"{before}\n<answer>Marie Curie</answer>", answer="Marie Curie").value == 1.0
-    assert decide(f"{before}\n<answer>Niels Bohr</answer>", answer="Marie Curie").value == 0.0
+    for tagged in ("<answer>Marie Curie</answer>", "<answer>Niels Bohr</answer>", "<answer>a or b</answer>"):
+        assert decide(f"{before}\n{tagged}", answer="Marie Curie") == decide(tagged, answer="Marie Curie")
+
+
+NAMES = st.text(st.characters(categories=["L", "N"], include_characters=" '-.,&()"), max_size=30)
+
+
+@given(NAMES, st.text(max_size=60))
+def test_the_gold_answer_in_the_tag_is_right(gold: str, before: str) -> None:
+    assume(any(character.isalnum() for character in gold) and "answer" not in gold.lower())
+    assert decide(f"{before}\n<answer>{gold}</answer>", answer=gold).value == 1.0
+
+
+@given(st.sampled_from(["Beyoncé Knowles", "Łódź", "São Paulo", "Marie Curie", "Ångström"]), st.data())
+def test_neither_case_nor_accents_make_an_answer_wrong(gold: str, data: st.DataObject) -> None:
+    plain = gold.translate(str.maketrans("éŁóźãÅö", "eLozaAo"))
+    written = data.draw(st.sampled_from([gold, plain, gold.upper(), plain.lower()]))
+    assert decide(f"<answer>{written}</answer>", answer=gold).value == 1.0
 
 
 @given(st.text(max_size=200), st.text(min_size=1, max_size=20))
@@ -121,8 +195,15 @@ def test_any_text_is_decided_or_left_open(final: str, gold: str) -> None:
         "Rome or " * 50_000,
         "a" * 1_000_000,
         "not " * 100_000 + "Rome",
+        "answer" + " " * 100_000 + "x",
+        ("answer" + " " * 50) * 2_000,
     ],
-    ids=["boxes", "tags", "said", "asked", "braces", "hedges", "one word", "denials"],
+    ids=["boxes", "tags", "said", "asked", "braces", "hedges", "one word", "denials", "blank", "blanks"],
 )
 def test_hostile_text_is_decided_from_bounded_pieces(final: str) -> None:
     assert decide(final, answer="Rome").value == 0.0
+
+
+def test_no_run_of_spaces_is_read_again_from_each_of_its_places() -> None:
+    unbounded = re.findall(r"\\s[*+]|\[[^\]]*\][*+]", answer._SAYS.pattern)
+    assert unbounded == []
