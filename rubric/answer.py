@@ -18,7 +18,7 @@ from rubric.errors import InvalidRubric
 from rubric.exact import find
 from rubric.forms import FUNCTION_WORDS, forms
 from rubric.names import Names, compile_names
-from rubric.text import Folded, fold
+from rubric.text import fold
 from rubric.typed import date_value, number_value
 
 VERIFIER_VERSION = "1"
@@ -228,11 +228,7 @@ _SHORT = 300
 
 
 def _mentions(names: Names, text: str) -> list[Match]:
-    return find(names, _folded(text), field=Field.CONTENT).matches.get(0, [])
-
-
-def _folded(text: str) -> Folded:
-    return fold(text)
+    return find(names, fold(text), field=Field.CONTENT).matches.get(0, [])
 
 
 @lru_cache(maxsize=256)
