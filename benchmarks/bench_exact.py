@@ -51,7 +51,7 @@ def _measure(rubric: Rubric, text: str) -> dict[str, float]:
     naive = re.compile("|".join(rf"\b{re.escape(pattern)}\b" for pattern in patterns), re.IGNORECASE)
     return side_by_side(
         {
-            "exact stage": lambda: find(names, fold(text), field=Field.CONTENT),
+            "exact stage": lambda: find(names, mark(fold(text)), field=Field.CONTENT),
             "  of it fold": lambda: fold(text),
             "  of it words": lambda: mark(folded),
             "reference matcher": lambda: _reference(golds, text),

@@ -13,15 +13,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rubric.entity import Entity, Field, Match
+from rubric.dates import date_value, period_value
+from rubric.entity import Entity, Field, Kind, Match
 from rubric.errors import InvalidRubric
-from rubric.exact import find
-from rubric.forms import FUNCTION_WORDS, forms
+from rubric.forms import forms
+from rubric.lexical import read
+from rubric.lexicon import FUNCTION_WORDS
 from rubric.names import Names, compile_names
+from rubric.quantity import quantity
 from rubric.text import fold
-from rubric.typed import date_value, number_value
 
-VERIFIER_VERSION = "1"
+VERIFIER_VERSION = "2"
 """Raised by every change of a decision; a part of every fingerprint."""
 
 
@@ -51,6 +53,20 @@ def decide(final: str, *, answer: str, aliases: Sequence[str] = ()) -> Decision:
     return _decide_names(extracted, final, golds)
 
 
+def offered(final: str) -> int:
+    """How many different final answers the end of a text offers: by saying several, or by "or" in one."""
+    tail = final[-_LATEST // 4 :]
+    if "nswer" not in tail:
+        return 1
+    tail = _without_emphasis(tail)
+    different, last = set(), ""
+    for spoken in _SAYS.finditer(tail):
+        last = _next_line(tail[spoken.end() :].lstrip()[:_SHORT]) or ""
+        if last and _FINAL.search(tail[max(0, spoken.start() - _BEFORE) : spoken.start()]):
+            different.add(" ".join(_WORDS.findall(fold(last).text)))
+    return max(1, len(different), len(_CHOICE.split(_SENTENCE_END.split(last)[0])))
+
+
 # --- extraction -------------------------------------------------------------------------------------------
 
 
@@ -64,6 +80,9 @@ class _Extracted:
 
 
 _WORD = re.compile(r"[^\W_]")
+_WORDS = re.compile(r"[^\W_]+")
+_FINAL, _BEFORE = re.compile(r"\b(?:final|my)\s$", re.IGNORECASE), 8
+_CHOICE = re.compile(r",? (?:or|alternatively|possibly|maybe) | / |(?<=\w)/(?=[^\W\d_])", re.IGNORECASE)
 _LONGEST = 2000
 _LATEST = 16_000
 _ANSWER_TAG = re.compile(r"<(/?)answer>", re.IGNORECASE)
@@ -192,10 +211,14 @@ def _decide_names(extracted: _Extracted, final: str, golds: Sequence[str]) -> De
         return Decision(0.0, decided=False, how="the gold answer has no letter or digit to compare")
     if _same(extracted.text, golds):
         return Decision(1.0, decided=True, how=f"{extracted.where} is the gold answer")
-    mentions = _mentions(names, extracted.text)
-    typed = any(number_value(gold) is not None or date_value(gold) is not None for gold in golds)
+    read_of_it = read(names, extracted.text, field=Field.CONTENT)
+    mentions = read_of_it.matches.get(0, [])
+    typed = any(quantity(gold) is not None or date_value(gold) is not None for gold in golds)
     if mentions:
         return _weigh(mentions, extracted)
+    if read_of_it.refused:
+        how = f"{extracted.where} has the gold answer only as a part of something else"
+        return Decision(0.0, decided=False, how=how)
     if extracted.said or typed:
         partial = any(_contains(gold, extracted.text) for gold in golds)
         return Decision(0.0, decided=not partial, how=f"{extracted.where} does not name the gold answer")
@@ -228,12 +251,13 @@ _SHORT = 300
 
 
 def _mentions(names: Names, text: str) -> list[Match]:
-    return find(names, fold(text), field=Field.CONTENT).matches.get(0, [])
+    return read(names, text, field=Field.CONTENT).matches.get(0, [])
 
 
 @lru_cache(maxsize=256)
 def _compiled(golds: tuple[str, ...]) -> Names | None:
-    entity = Entity(id="answer", name=golds[0], aliases=golds[1:])
+    kind = Kind.DATE if period_value(golds[0]) else Kind.AUTO  # a day of the year asked for answers, too
+    entity = Entity(id="answer", name=golds[0], aliases=golds[1:], kind=kind)
     try:
         return compile_names([(0, entity)])
     except InvalidRubric:
@@ -241,9 +265,9 @@ def _compiled(golds: tuple[str, ...]) -> Names | None:
 
 
 def _same(text: str, golds: Sequence[str]) -> bool:
-    value = number_value(text)
+    value = quantity(text)
     if value is not None:
-        return any(number_value(gold) == value for gold in golds)
+        return any(quantity(gold) == value for gold in golds)
     own = {form.text for form in forms(text)} if len(text) <= _SHORT else set()
     ways = {way for gold in golds for way in (gold, _plain(gold))}
     return any(not own.isdisjoint(form.text for form in forms(way)) for way in ways)

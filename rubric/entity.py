@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from hashlib import blake2b
 
 
@@ -38,16 +39,20 @@ class Stage(StrEnum):
 
 
 class CriterionFlag(StrEnum):
-    """A remark on a hit. It never changes a reward by itself."""
+    """A remark on a criterion. It changes a reward only where the request's policy says so."""
 
     IN_QUESTION = "in_question"
     NEGATED = "negated"
     IS_ANSWER = "is_answer"
+    IN_LIST = "in_list"
+    LONGER_NAME = "longer_name"
 
 
 class RolloutFlag(StrEnum):
-    """A remark on a whole response. It never changes a reward by itself."""
+    """A remark on a whole response. It changes a reward only where the request's policy says so."""
 
+    ENTITY_DUMP = "entity_dump"
+    ANSWER_DUMP = "answer_dump"
     THINK_MISSING = "think_missing"
     THINK_REPEATED = "think_repeated"
 
@@ -70,13 +75,13 @@ class Entity:
     requires: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rubric:
     """The entities of one question, in the order of the request."""
 
     entities: tuple[Entity, ...]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """32 hex digits over everything in the rubric: equal digests match and weigh alike."""
         return blake2b(repr(self.entities).encode(), digest_size=16).hexdigest()
@@ -109,6 +114,7 @@ class Match:
     stage: Stage
     span: Span
     similarity: float = 1.0
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)

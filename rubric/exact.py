@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from rubric.entity import Field, Match, NearMiss
+from rubric.context import Beside, objection
+from rubric.entity import Field, Match, NearMiss, Stage
 from rubric.forms import Case
-from rubric.marking import Marked, mark
+from rubric.marking import Marked, unmarked
 from rubric.names import Names, Owner
 from rubric.text import Folded
-from rubric.typed import find_numbers
+from rubric.typed import find_values, spoken_refusal
 
-MOST_MENTIONS = 64
+MOST_MENTIONS = 8
 """Mentions kept per entity and field: enough evidence, and a bound for texts that repeat a name for ever."""
 
 MOST_RESCANS = 4096
@@ -31,24 +31,39 @@ class Mentions:
     refused: dict[int, NearMiss] = field(default_factory=dict)
 
 
-def find(names: Names, text: Folded, *, field: Field) -> Mentions:
+def find(names: Names, text: Marked, *, field: Field) -> Mentions:
     """Every entity that `text` names; of two names that begin at one place, the longer."""
-    mentions = _Reading(names, mark(text), field, Mentions()).read()
-    if names.numbers:
-        _add_numbers(names, text, field, mentions)
+    mentions = _Reading(names, text, field, Mentions()).read()
+    if names.values:
+        _add_values(names, text.folded, field, mentions)
     return mentions
 
 
-def _add_numbers(names: Names, text: Folded, field: Field, mentions: Mentions) -> None:
-    """Numbers count by value, but not inside a name of the rubric ("11" in "Apollo 11")."""
+def _add_values(names: Names, text: Folded, field: Field, mentions: Mentions) -> None:
+    """Figures count by value, but not inside a name of the rubric ("11" in "Apollo 11")."""
     named = sorted((each.span.start, each.span.end) for found in mentions.matches.values() for each in found)
-    for entity, found in find_numbers(names.numbers, text, field=field).items():
-        for match in found:
-            at = bisect_right(named, (match.span.start, len(text.original)))
-            if at and named[at - 1][1] >= match.span.end:
-                mentions.refused.setdefault(entity, NearMiss(match.span, "part of a name of the rubric"))
-            else:
-                mentions.matches.setdefault(entity, []).append(match)
+    for found in find_values(names.values, text, field=field):
+        if not isinstance(found, Match):
+            mentions.refused.setdefault(*found)
+            continue
+        at = bisect_right(named, (found.span.start, len(text.original)))
+        kept = mentions.matches.setdefault(found.entity, [])
+        if at and named[at - 1][1] >= found.span.end and found.span not in [each.span for each in kept]:
+            mentions.refused.setdefault(found.entity, NearMiss(found.span, "part of a name of the rubric"))
+        elif len(kept) < MOST_MENTIONS:
+            kept.append(found)
+    for entity in [entity for entity, kept in mentions.matches.items() if not kept]:
+        del mentions.matches[entity]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A place where a pattern stands; whether others stand beside it; why its word does not end there."""
+
+    start: int
+    end: int
+    beside: Beside
+    goes_on: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +78,25 @@ class _Reading:
     def read(self) -> Mentions:
         owners = list(self.names.owners.values())
         first: dict[int, int] = {}
-        for number, start, end in self._found():
+        found = list(self._with_inner(self._found()))
+        starts, ends = {start for _, start, _ in found}, {end for _, _, end in found}
+        for number, start, end in found:
             if self._has_enough(owners[number]):
                 continue
-            goes_on = self._goes_on(start, end)
             first.setdefault(number, start)
+            beside = Beside(before=start - 1 in ends, behind=end + 1 in starts)
+            found_here = _Found(start, end, beside, self._goes_on(start, end))
             for owner in owners[number]:
-                self._record(owner, start, end, goes_on)
+                self._record(owner, found_here)
         self._look_inside(first, owners)
         return self.mentions
+
+    def _with_inner(self, found: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+        inner = self.names.inner
+        for number, start, end in found:
+            yield number, start, end
+            for other, offset in inner.get(number, ()) if inner else ():
+                yield other, start + offset, start + offset + len(self.names.patterns[other])
 
     def _found(self) -> list[tuple[int, int, int]]:
         """(pattern, start, end) of every match that does not lie inside a longer one, in order."""
@@ -102,31 +127,45 @@ class _Reading:
         kept = self.mentions.matches
         return all(len(kept.get(owner.entity, ())) >= MOST_MENTIONS for owner in owners)
 
-    def _record(self, owner: Owner, start: int, end: int, goes_on: str | None) -> None:
+    def _record(self, owner: Owner, found: _Found) -> None:
         kept = self.mentions.matches.get(owner.entity, ())
         if len(kept) >= MOST_MENTIONS or (kept and owner.stage is None):
             return
-        span = self.marked.span(start, end, field=self.field)
-        behind = self.marked.folded.original[span.end : span.end + _BEHIND]
-        reason = goes_on or _refusal(owner, span.surface, behind)
+        span = self.marked.span(found.start, found.end, field=self.field)
+        reason, doubtful = found.goes_on or _refusal(owner, span.surface), False
+        if reason is None and owner.stage in {Stage.EXACT, Stage.ALIAS}:
+            reason, doubtful = objection(owner.form, span, self.marked.folded.original, found.beside)
+        elif reason is None and owner.stage is Stage.NUMBER:
+            reason = self._spoken_refusal(owner, found)
         if reason is None and owner.stage is not None:
-            self.mentions.matches.setdefault(owner.entity, []).append(Match(owner.entity, owner.stage, span))
+            match = Match(owner.entity, owner.stage, span, doubtful=doubtful)
+            self.mentions.matches.setdefault(owner.entity, []).append(match)
         elif reason is not None:
             self.mentions.refused.setdefault(owner.entity, NearMiss(span, reason))
 
+    def _spoken_refusal(self, owner: Owner, found: _Found) -> str | None:
+        text = self.marked.text
+        before = unmarked(text[max(0, found.start - _NEAR) : found.start])
+        return spoken_refusal(owner.name, before, unmarked(text[found.end : found.end + _NEAR]))
+
     def _goes_on(self, start: int, end: int) -> str | None:
         """Why the name does not end where the match does: "C" in "C++", "EC 6" in "EC 6.5"."""
-        code = self.marked.plain
-        before, first, last, after = code(start - 1), code(start), code(end - 1), code(end)
+        text = self.marked.text
+        left, inside = unmarked(text[max(0, start - 2) : start]), unmarked(text[start:end])
+        right = unmarked(text[end : end + 2])
+        before, first, last, after = left[-1:] or " ", inside[0], inside[-1], right[:1] or " "
+        if after == before == " ":
+            return None
+        second, next_ = left[-2:-1] or " ", right[1:2] or " "
         if unicodedata.category(after)[0] == "M":
             return "an accent that changes the letter follows"
         if after in "+#" and last != after:
             return f"the name goes on: “{after}”"
-        if (after == "&" and code(end + 1).isalnum()) or (before == "&" and code(start - 2).isalnum()):
+        if (after == "&" and next_.isalnum()) or (before == "&" and second.isalnum()):
             return "the name goes on: “&”"
-        if last.isdigit() and after in ".,:" and code(end + 1).isdigit():
+        if last.isdigit() and after in ".,:" and next_.isdigit():
             return "the number goes on"
-        if first.isdigit() and before in ".,:$€£" and (before in "$€£" or code(start - 2).isdigit()):
+        if first.isdigit() and before in ".,:$€£" and (before in "$€£" or second.isdigit()):
             return "the number begins earlier"
         if not last.isalnum() and after.isalnum() and last not in ")]}.":
             return "the name goes on"
@@ -151,7 +190,7 @@ class _Reading:
                         self.mentions.refused.setdefault(entity, NearMiss(span, reason))
 
 
-_MOST_INSIDE = 4096
+_MOST_INSIDE, _NEAR = 4096, 32
 
 
 def _outermost(found: set[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
@@ -163,45 +202,24 @@ def _outermost(found: set[tuple[int, int, int]]) -> Iterator[tuple[int, int, int
             yield match
 
 
-def _refusal(owner: Owner, surface: str, behind: str) -> str | None:
-    """Why a surface does not count although its letters do; `behind` is the text that follows it."""
+def _refusal(owner: Owner, surface: str) -> str | None:
+    """Why a surface does not count although its letters do."""
     if owner.stage is None:
         return f"names a different entity: “{owner.name}”"
-    if owner.form.qualifier and _is_otherwise_qualified(owner.form.qualifier, behind):
-        return f"stands with another qualifier than “{owner.form.qualifier}”"
-    if owner.form.case is Case.ANY:
+    form = owner.form
+    if form.case is Case.ANY:
         return None
     letters = [character for character in surface if character.isalpha()]
-    if owner.form.case is Case.CAPITAL and letters and letters[0].islower():
+    if form.case is Case.CAPITAL and letters and letters[0].islower():
         return "without its article or qualifier, one word needs a capital letter"
-    if owner.form.case is Case.SAME and not _same_case(owner.name, letters):
+    if form.case is Case.SAME and not _same_case(owner.name, letters, short=form.text):
         return "a common word needs the capital letters of the name"
     return None
 
 
-def _is_otherwise_qualified(own: str, behind: str) -> bool:
-    """Whether brackets follow that tell another entity: "(France)" for "(Germany)", "(album)" for "(song)".
-
-    A remark of another make ("(released 2008)" for "(song)") tells nothing.
-    """
-    follows = _BRACKETS.match(behind)
-    if not follows:
-        return False
-    mine, other = set(own.casefold().split()), set(follows[1].casefold().split())
-    return not (mine <= other or other <= mine) and _make(own) == _make(follows[1])
-
-
-_BEHIND = 80
-_BRACKETS = re.compile(r"[\s*_]{0,3}[(\[（【]([^()\[\]（）【】]+)")
-
-
-def _make(qualifier: str) -> str:
-    """Whether a qualifier begins as a name, as a plain word, or as a number."""
-    first = qualifier.strip()[:1]
-    return "number" if first.isdigit() else "word" if first.islower() else "name"
-
-
-def _same_case(name: str, letters: Sequence[str]) -> bool:
+def _same_case(name: str, letters: Sequence[str], *, short: str) -> bool:
+    """Whether the letters stand in capitals as in the name, or all of them do."""
     capitals = [character.isupper() for character in name if character.isalpha()]
     shown = [letter.isupper() for letter in letters]
-    return shown == capitals or (bool(shown) and all(shown))
+    all_capitals = bool(shown) and all(shown)
+    return all_capitals or (shown == capitals and len(letters) == len(short))

@@ -1,4 +1,4 @@
-"""Remarks on hits and on whole responses. They never change a reward by themselves.
+"""Remarks on criteria and on whole responses. What they do to a reward is the request's policy.
 
 The negation flag reads a small window before a mention with spaCy's rule matcher on a blank pipeline (extra
 `server`). Without spaCy the flag is not guessed by other rules: `missing()` names it, and replies say so.
@@ -7,11 +7,12 @@ The negation flag reads a small window before a mention with spaCy's rule matche
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 
 from rubric.entity import CriterionFlag, Match, RolloutFlag
+from rubric.lists import run_of_names
 from rubric.text import Texts
 
 _WINDOW = 80
@@ -26,23 +27,66 @@ def missing() -> tuple[str, ...]:
 def criterion_flags(
     mentions: Sequence[Match], texts: Texts, *, in_question: bool, is_answer: bool
 ) -> tuple[CriterionFlag, ...]:
-    """The remarks on one hit. `negated` needs every mention that was kept to be negated."""
-    found = []
+    """The remarks on one criterion. Those on its mentions need every mention that was kept."""
+    return tuple(_remarks(mentions, texts, in_question=in_question, is_answer=is_answer))
+
+
+def _remarks(
+    mentions: Sequence[Match], texts: Texts, *, in_question: bool, is_answer: bool
+) -> Iterator[CriterionFlag]:
     if in_question:
-        found.append(CriterionFlag.IN_QUESTION)
+        yield CriterionFlag.IN_QUESTION
     if mentions and not missing() and all(_negated(mention, texts) for mention in mentions):
-        found.append(CriterionFlag.NEGATED)
+        yield CriterionFlag.NEGATED
     if is_answer:
-        found.append(CriterionFlag.IS_ANSWER)
-    return tuple(found)
+        yield CriterionFlag.IS_ANSWER
+    if mentions and all(_run(mention, texts) >= LIST for mention in mentions):
+        yield CriterionFlag.IN_LIST
+    if mentions and all(mention.doubtful for mention in mentions):
+        yield CriterionFlag.LONGER_NAME
 
 
-def rollout_flags(texts: Texts) -> Iterator[RolloutFlag]:
-    """The remarks on one response."""
+def rollout_flags(
+    texts: Texts, mentions: Mapping[int, Sequence[Match]], *, answers: int
+) -> Iterator[RolloutFlag]:
+    """The remarks on one response; `answers` are the final answers that it offers."""
+    if _dumps(texts, mentions):
+        yield RolloutFlag.ENTITY_DUMP
+    if answers >= ANSWERS:
+        yield RolloutFlag.ANSWER_DUMP
     if texts.unclosed:
         yield RolloutFlag.THINK_MISSING
     if texts.closings > 1:
         yield RolloutFlag.THINK_REPEATED
+
+
+LIST = 4
+"""Names in a row that make an enumeration."""
+
+DUMP, DENSITY, DUMPED = 6, 0.45, 3
+"""A dump: names in a row, or the share of the text that names of the rubric take up, for so many entities at
+least. Of 2,539 real responses to multi-hop questions none has more than 4 in a row, or a share over 0.39.
+"""
+
+ANSWERS = 3
+"""Final answers from which on a response gives all and none."""
+
+
+def _dumps(texts: Texts, mentions: Mapping[int, Sequence[Match]]) -> bool:
+    """Whether the entities are hardly anything but named: in long lists, or in next to no other words."""
+    named = [found for found in mentions.values() if found]
+    if len(named) < DUMPED:
+        return False
+    dumped = sum(all(_run(each, texts) >= DUMP for each in found) for found in named)
+    if dumped >= max(DUMPED, len(named) / 2):
+        return True
+    firsts = [found[0].span for found in named]
+    length = sum(len(texts.of(field)) for field in {span.field for span in firsts})
+    return sum(span.end - span.start for span in firsts) > DENSITY * length
+
+
+def _run(mention: Match, texts: Texts) -> int:
+    return run_of_names(texts.of(mention.span.field), mention.span.start, mention.span.end)
 
 
 def _negated(mention: Match, texts: Texts) -> bool:

@@ -1,9 +1,10 @@
-"""The ways one name may be written: what may be left out of it, abbreviated or punctuated differently.
+"""The ways one name may be written: what may be left out of it, abbreviated, numbered or joined differently.
 
     [form.text for form in forms("The St. Louis Blues (team)")]
     ["the st. louis blues (team)", "the saint louis blues", "st louis blues", …]
 
 Only what follows from the letters of the name; what takes knowledge of the world belongs in its aliases.
+`shorten` takes whole parts away, this file writes the rest in every usual way.
 """
 
 from __future__ import annotations
@@ -14,9 +15,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from hashlib import blake2b
 from itertools import islice, product
 
+from rubric.lexicon import ABBREVIATIONS, FUNCTION_WORDS, HEADS, OWN_DOT, PARTICLES, SHORT
+from rubric.numerals import (
+    MOST_ROMAN,
+    ordinal,
+    ordinal_value,
+    roman,
+    roman_value,
+    spoken,
+    spoken_ordinal,
+    spoken_value,
+)
+from rubric.shorten import Omission, Omitted, Variant, variants
 from rubric.text import fold
 
 MOST_FORMS = 32
@@ -33,86 +45,170 @@ class Case(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One folded way to write a name; `qualifier` is what stood in brackets behind it and was left out."""
+    """One folded way to write a name, and what stood in the name and was left out here."""
 
     text: str
     case: Case
-    qualifier: str = ""
+    omissions: tuple[Omission, ...] = ()
+
+    def left_out(self, kind: Omitted) -> str:
+        """The part of this kind that was left out, or nothing."""
+        return next((each.text for each in self.omissions if each.kind is kind), "")
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def forms(name: str) -> tuple[Form, ...]:
     """The folded forms of a name, its own spelling first; empty where it has no letter or digit."""
     found: dict[str, Form] = {}
     if not _WORD.search(fold(name).text):
         return ()
-    name = " ".join(name.split())
-    for variant, qualifier in _shortened(name):
-        for text in islice(_spellings(variant), MOST_FORMS):
+    for variant in variants(name):
+        for text in islice(_spellings(variant.text), MOST_FORMS):
             words = _WORD.findall(text)
             if words:
-                case = _case(variant, words, shortened=variant != name)
-                found.setdefault(text, Form(text, case, qualifier))
+                found.setdefault(text, Form(text, _case(variant, words), variant.omissions))
+    for text in _joined(name):
+        found.setdefault(text, Form(text, Case.SAME))
     return tuple(found.values())
 
 
-def _shortened(name: str) -> Iterator[tuple[str, str]]:
-    """The name; without its bracketed qualifier; without its article; without both. And the qualifier."""
-    qualified = _QUALIFIER.search(name)
-    variants = {name: ""}
-    if qualified:
-        variants.setdefault(name[: qualified.start()], qualified[1])
-    for variant, qualifier in variants.items():
-        yield variant, qualifier
-        without = _ARTICLE.sub("", variant)
-        if without != variant and without.casefold() not in FUNCTION_WORDS:
-            yield without, qualifier
-
-
 _WORD = re.compile(r"[^\W_]+")
-_QUALIFIER = re.compile(r"(?<=\S)\s*[(\[（【]([^()\[\]（）【】]*)[)\]）】]\s*$")
-_ARTICLE = re.compile(r"^(?:the\s+|a\s+(?![aeiou])|an\s+(?=[aeiou]))(?=\S)", re.IGNORECASE)
 
 
-def _case(variant: str, words: Sequence[str], *, shortened: bool) -> Case:
+def _case(variant: Variant, words: Sequence[str]) -> Case:
     """One word that could be anybody's needs its capitals: "US" is not "us", "Fame" (album) not "fame"."""
-    if len(words) > 1 or variant == variant.lower():
+    if variant.acronym:
+        return Case.SAME
+    if len(words) > 1 or variant.text == variant.text.lower():
         return Case.ANY
     if words[0] in FUNCTION_WORDS:
         return Case.SAME
-    return Case.CAPITAL if shortened else Case.ANY
+    return Case.CAPITAL if variant.omissions else Case.ANY
 
+
+def _joined(name: str) -> Iterator[str]:
+    """Two words written as one, which then needs the capitals of both: "YouTube" for "You Tube"."""
+    words = name.split()
+    if len(words) == _PAIR and all(len(word) > 1 and word.isalpha() and word[0].isupper() for word in words):
+        yield fold("".join(words)).text
+
+
+_PAIR = 2
 
 # --- spellings --------------------------------------------------------------------------------------------
 
 
 def _spellings(name: str) -> Iterator[str]:
     """Every combination of the choices at each piece of the name, the name's own first."""
-    text = fold(name).text.strip(_EDGES)
-    pieces = _PIECE.findall(text)
-    capitals = {match.group().casefold() for match in _ACRONYM.finditer(name)}
-    words = sum(_is_word(piece) for piece in pieces)
-    choices = [tuple(_choices(pieces, index, capitals, words)) for index in range(len(pieces))]
-    for spelling in product(*choices):
+    text = fold(_CAMEL.sub(r"\1-\2", name) if _CAMEL.search(name) else name).text.strip(_EDGES)
+    reading = _Reading(
+        pieces=_PIECE.findall(text),
+        acronyms=frozenset(match.group().casefold() for match in _ACRONYM.finditer(name)),
+        romans=frozenset(word.casefold() for word in _WORD.findall(name)[1:] if roman_value(word)),
+    )
+    for spelling in product(*reading.choices()):
         written = " ".join("".join(spelling).split())
         yield written
         yield from _with_particles(written)
 
 
 _EDGES = ' \n*_~`"·'
+_CAMEL = re.compile(r"(?<![^\W_])([A-Z][a-z]{2,})([A-Z][a-z]{2,})(?![^\W_])")
 _PIECE = re.compile(r"(?:(?<!\w)[^\W\d_]\.[ ]?){2,}|(?<!\w)[^\W\d_]\.(?!\w)|[^\W_]+|\s+|[^\w\s]|_")
 _ACRONYM = re.compile(r"(?<!\w)[A-Z]{2,4}(?!\w)")
 
 
-def _choices(pieces: Sequence[str], index: int, capitals: set[str], words: int) -> Iterator[str]:
-    piece = pieces[index]
-    yield piece
-    if piece[1:2] == ".":
-        yield from _initials(piece)
-    elif _is_word(piece):
-        yield from _word_choices(piece, capitals, dotted=pieces[index + 1 : index + 2] == ["."])
-    elif not piece.isspace():
-        yield from _mark_choices(pieces, index, words)
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A folded name in pieces, and which of its words were an acronym or a Roman numeral before folding."""
+
+    pieces: list[str]
+    acronyms: frozenset[str]
+    romans: frozenset[str]
+
+    def choices(self) -> list[tuple[str, ...]]:
+        """Per piece the ways to write it, its own first."""
+        return [tuple(dict.fromkeys(self._at(index))) for index in range(len(self.pieces))]
+
+    def _at(self, index: int) -> Iterator[str]:
+        piece = self.pieces[index]
+        yield piece
+        if piece[1:2] == ".":
+            yield from _initials(piece)
+        elif _is_word(piece):
+            yield from self._word(piece, index)
+        elif piece.isspace():
+            yield from self._space(index)
+        else:
+            yield from self._mark(index)
+
+    def _word(self, word: str, index: int) -> Iterator[str]:
+        dotted = self.pieces[index + 1 : index + 2] == ["."]
+        long, short = ABBREVIATIONS.get(word), SHORT.get(word)
+        if word == "and":
+            yield "&"
+        if word in self.acronyms and word not in ABBREVIATIONS:
+            yield from (".".join(word) + ".", ".".join(word))
+        if long:
+            yield from (long, word if dotted else f"{word}.")
+        if short:
+            yield from (f"{short}.", short)
+        if len(self.pieces) > 1:
+            yield from self._numeral(word, index)
+        if index == len(self.pieces) - 1:
+            yield from _plural(word, alone=len(self.pieces) == 1)
+        lettered = _LETTERS_AND_DIGITS.fullmatch(word)
+        if lettered:
+            yield f"{lettered[1]} {lettered[2]}"
+
+    def _numeral(self, word: str, index: int) -> Iterator[str]:
+        """VIII: also 8, eight, the eighth; 8: also eight, and VIII behind a word; 8th: also eighth."""
+        number = roman_value(word.upper()) if word in self.romans else spoken_value(word)
+        number = int(word) if number is None and word.isdecimal() and len(word) < _PAIR + 1 else number
+        if number:
+            yield from (str(number), spoken(number))
+            if index and number <= MOST_ROMAN and not self._goes_on_in_figures(index):
+                yield roman(number).lower()
+                if word in self.romans:
+                    yield from (f"the {spoken_ordinal(number)}", f"the {ordinal(number)}")
+        which = ordinal_value(word)
+        if which:
+            yield from (ordinal(which), spoken_ordinal(which))
+
+    def _goes_on_in_figures(self, index: int) -> bool:
+        """Whether the numeral is a part of a longer figure, a version or a score."""
+        near = self.pieces[index + 1 : index + 3]
+        return len(near) == _PAIR and not near[0].isspace() and near[1].isdecimal()
+
+    def _space(self, index: int) -> Iterator[str]:
+        """Letters and a figure are written with a space or without: EC 6, EC6."""
+        before, after = self.pieces[index - 1], self.pieces[index + 1]
+        if before.isascii() and before.isalpha() and len(before) < _LONG_ENOUGH and after.isdecimal():
+            yield ""
+
+    def _mark(self, index: int) -> Iterator[str]:
+        """A mark inside a name of several words is often left out; one that carries a short name is not."""
+        pieces = self.pieces
+        mark, before, after = pieces[index], pieces[index - 1 : index], pieces[index + 1 : index + 2]
+        glued = bool(before and after) and _is_word(before[0]) and _is_word(after[0])
+        words = [piece for piece in pieces if _is_word(piece)]
+        long_enough = sum(map(len, words)) >= _LONG_ENOUGH
+        if mark == "&" and not glued:
+            yield "and"
+        elif mark == "'" and glued:
+            yield ""
+        elif mark == "/" and glued and long_enough:
+            yield from (" ", "")
+        elif mark == "-" and glued and long_enough and not (before[0].isdecimal() and after[0].isdecimal()):
+            yield ""
+        elif mark in ".,:;!?" and not glued:
+            own_dot = mark == "." and bool(before) and before[0] in OWN_DOT
+            if len(words) > 1 or own_dot:
+                yield ""
+
+
+_LONG_ENOUGH = 4
+_LETTERS_AND_DIGITS = re.compile(r"([a-z]{1,3})(\d{1,4})")
 
 
 def _initials(piece: str) -> Iterator[str]:
@@ -123,34 +219,17 @@ def _initials(piece: str) -> Iterator[str]:
     yield from (gap.join(each) + tail for each in (dotted, letters) for gap in ("", " "))
 
 
-def _word_choices(word: str, capitals: set[str], *, dotted: bool) -> Iterator[str]:
-    long, short = ABBREVIATIONS.get(word), _SHORT.get(word)
-    if word == "and":
-        yield "&"
-    if word in capitals and word not in ABBREVIATIONS:
-        yield from (".".join(word) + ".", ".".join(word))
-    if long:
-        yield from (long, word if dotted else f"{word}.")
-    if short:
-        yield from (f"{short}.", short)
-
-
-def _mark_choices(pieces: Sequence[str], index: int, words: int) -> Iterator[str]:
-    """A mark inside a name of several words is often left out; one that carries a short name is not."""
-    mark, before, after = pieces[index], pieces[index - 1 : index], pieces[index + 1 : index + 2]
-    glued = bool(before and after) and _is_word(before[0]) and _is_word(after[0])
-    letters = sum(len(piece) for piece in pieces if _is_word(piece))
-    if mark == "&" and not glued:
-        yield "and"
-    elif mark == "'" and glued:
-        yield ""
-    elif mark == "/" and glued and letters >= _LONG_ENOUGH:
-        yield from (" ", "")
-    elif mark in ".,:;!?" and not glued and (words > 1 or (mark == "." and before and before[0] in _OWN_DOT)):
-        yield ""
-
-
-_LONG_ENOUGH = 4
+def _plural(word: str, *, alone: bool) -> Iterator[str]:
+    """A common noun at the end stands in either number; "William" and "Williams" are two names."""
+    if not word.isascii() or not word.isalpha() or len(word) < _LONG_ENOUGH:
+        return
+    singular = word.removesuffix("s") if not word.endswith(("ss", "us", "is")) else word
+    if alone or not ({word, singular} & HEADS):
+        return
+    if word != singular:
+        yield f"{singular[:-2]}y" if singular.endswith("ie") else singular
+    else:
+        yield f"{word[:-1]}ies" if word.endswith("y") and word[-2] not in "aeiou" else f"{word}s"
 
 
 def _is_word(piece: str) -> bool:
@@ -161,47 +240,3 @@ def _with_particles(written: str) -> Iterator[str]:
     """Korean particles are written onto the name: 서울은, 서울에서."""
     if unicodedata.name(written[-1:] or " ", "").startswith("HANGUL"):
         yield from (written + fold(particle).text for particle in PARTICLES)
-
-
-# --- tables: a change here changes hits, and so `NORMALIZER_VERSION` ---------------------------------------
-
-ABBREVIATIONS = {
-    "st": "saint", "mt": "mount", "dr": "doctor", "ft": "fort", "mr": "mister", "prof": "professor",
-    "gen": "general", "lt": "lieutenant", "col": "colonel", "capt": "captain", "sgt": "sergeant",
-    "sen": "senator", "gov": "governor", "rev": "reverend", "univ": "university", "dept": "department",
-    "jr": "junior", "sr": "senior", "vs": "versus", "vol": "volume", "ave": "avenue", "blvd": "boulevard",
-}  # fmt: skip
-_SHORT = {long: short for short, long in ABBREVIATIONS.items()}
-_OWN_DOT = frozenset(ABBREVIATIONS) | {
-    "mrs",
-    "ms",
-    "inc",
-    "co",
-    "corp",
-    "ltd",
-    "bros",
-    "messrs",
-    "feat",
-    "etc",
-}
-PARTICLES = (
-    "은", "는", "이", "가", "을", "를", "의", "에", "에서", "에게", "로", "으로", "와", "과", "도",
-    "만", "까지", "부터", "께서", "처럼", "보다", "이다", "입니다", "이라고", "라고", "이며", "이고",
-    "였다", "이었다", "에는", "에서는",
-)  # fmt: skip
-FUNCTION_WORDS = frozenset(
-    """
-    a about above after again all am an and any are as at be because been before being below between
-    both but by can could did do does doing down during each en few for from further had has have having
-    he her here hers herself him himself his how i id if in into is it its itself just let may me might
-    more most must my myself no nor not now of off ok on once one only or other ought our ours out over
-    own same shall she should so some such than that the their theirs them themselves then there these
-    they this those through to too two under until up us very was we were what when where which while
-    who whom whose why will with would yes yet you your yours yourself
-    """.split()  # noqa: SIM905 (a list literal would be four pages)
-)
-TABLES_DIGEST = blake2b(
-    repr((ABBREVIATIONS, sorted(_OWN_DOT), PARTICLES, sorted(FUNCTION_WORDS), MOST_FORMS)).encode(),
-    digest_size=8,
-).hexdigest()
-"""Sixteen hex digits over the tables above: a part of every fingerprint."""

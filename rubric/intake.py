@@ -19,7 +19,6 @@ from rubric.wire import (
     EvaluateRequest,
     Limits,
     RolloutIn,
-    RubricIn,
     ScoreRequest,
 )
 
@@ -231,7 +230,9 @@ def _with_ids(request: ScoreRequest) -> ScoreRequest:
         rollout if rollout.id is not None else rollout.model_copy(update={"id": f"k{index}"})
         for index, rollout in enumerate(request.rollouts)
     ]
-    return request.model_copy(update={"rubric": RubricIn(entities=entities), "rollouts": rollouts})
+    return request.model_copy(
+        update={"rubric": request.rubric.model_copy(update={"entities": entities}), "rollouts": rollouts}
+    )
 
 
 def _id_faults(request: ScoreRequest) -> Iterator[Fault]:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Any
 
-from rubric import answer, forms, schemes, wire
+from rubric import answer, lexical, lexicon, schemes, wire, words
 from rubric.entity import Entity, Field, Kind, Rubric
 from rubric.errors import Fault, InvalidInput
 from rubric.text import NORMALIZER_VERSION, Message, Response
@@ -28,8 +28,11 @@ class Profile(StrEnum):
     BALANCED = "balanced"
 
 
-LACKING = {Profile.LEGACY: (), Profile.STRICT: (), Profile.BALANCED: ("fuzzy", "embedding")}
-"""Stages that a profile asks for and this version does not have; every reply says so."""
+def lacking(profile: Profile) -> tuple[str, ...]:
+    """Stages that a profile asks for and this installation does not have; every reply says so."""
+    if profile is not Profile.BALANCED:
+        return ()
+    return ("fuzzy", "embedding") if words.missing() else ("embedding",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,8 @@ class Job:
     @property
     def fingerprint(self) -> str:
         """The digest of everything that can change a reward of this job."""
-        return digest_of(fingerprint_parts(self.task.profile, self.scheme, self.verifier, self.incomplete))
+        parts = fingerprint_parts(self.task.profile, self.scheme, self.verifier, self.incomplete)
+        return digest_of(parts | policy_part(self.request.rubric.policy))
 
 
 def prepare(request: wire.ScoreRequest, defaults: Defaults) -> Job:
@@ -152,13 +156,16 @@ def _check_outcomes(request: wire.ScoreRequest, scheme: wire.Scheme, verifier: s
 
 def matcher_parts(profile: Profile) -> dict[str, str]:
     """What can change a verdict: the scheme-independent part of a fingerprint."""
+    fuzzy = profile is Profile.BALANCED and not words.missing()
     return {
         "version": VERSION,
         "normalizer": NORMALIZER_VERSION,
         "unicode": unicodedata.unidata_version,
-        "tables": forms.TABLES_DIGEST,
+        "tables": lexicon.TABLES_DIGEST,
+        "matcher": lexical.MATCHER_VERSION,
         "match_verifier": answer.VERIFIER_VERSION,
         "profile": profile.value,
+        **({"words": words.digest()} if fuzzy else {}),
     }
 
 
@@ -172,6 +179,12 @@ def fingerprint_parts(
         "verifier": verifier,
         "incomplete": incomplete,
     }
+
+
+def policy_part(policy: wire.PolicyIn) -> dict[str, str]:
+    """What the flags do, where they do anything."""
+    chosen = policy.model_dump(exclude_defaults=True)
+    return {"policy": ",".join(f"{flag}={chosen[flag]}" for flag in sorted(chosen))} if chosen else {}
 
 
 def digest_of(parts: Mapping[str, str]) -> str:

@@ -32,12 +32,23 @@ Places = NDArray[np.intp]
 class Marked:
     """A folded text with its words marked and its separators reduced to single spaces.
 
-    `removed` holds, for the i-th separator that was taken out, its place less i.
+    `removed` holds, for the i-th separator that was taken out, its place less i; `first` and `last` say which
+    of the folded characters begin and end a word.
     """
 
     folded: Folded
     text: bytes | str
     removed: NDArray[np.intp] | None
+    first: NDArray[np.bool_]
+    last: NDArray[np.bool_]
+
+    def words(self) -> tuple[Places, Places]:
+        """Where the words of the text begin, and where they end."""
+        starts, ends = np.flatnonzero(self.first), np.flatnonzero(self.last) + 1
+        if self.removed is not None:
+            gone = self.removed + np.arange(len(self.removed))
+            starts, ends = starts - gone.searchsorted(starts), ends - gone.searchsorted(ends)
+        return starts, ends
 
     def span(self, start: int, end: int, *, field: Field) -> Span:
         """The original text behind `text[start:end]`."""
@@ -58,11 +69,16 @@ class Marked:
 
 _SPACE_CODE = ord(" ")
 _ANY_LETTER = 0x1FFFF
+_ANY_CODE, _ASCII_END = np.uint32(_ANY_LETTER), 0x80
 _FIRST_WIDE = chr(_FIRST)
 _UNMARKED = {code: chr(code) for code in range(256)} | {
     ord(letter) ^ first ^ last: letter
     for letter, first, last in product(ascii_lowercase + digits, (0, 0x20), (0, 0x80))
 }
+
+_MARKED_FIRST = {ord(letter) ^ 0x20 ^ last for letter, last in product(ascii_lowercase + digits, (0, 0x80))}
+_IS_FIRST = bytes(code in _MARKED_FIRST for code in range(256))
+_PLAIN = bytes(ord(_UNMARKED[code]) if ord(_UNMARKED[code]) < 0x80 else ord("?") for code in range(256))  # noqa: PLR2004
 
 
 def mark(folded: Folded) -> Marked:
@@ -85,7 +101,8 @@ def mark(folded: Folded) -> Marked:
     else:
         marked = codes + first * _FIRST + last * _LAST
     marked[rest[soft]] = _SPACE_CODE
-    return _without_repeated(gap, marked, folded)
+    text, removed = _without_repeated(gap, marked)
+    return Marked(folded, text if folded.ascii else text.decode("utf-32-le"), removed, first, last)
 
 
 def mark_narrow(texts: Sequence[str]) -> list[bytes]:
@@ -105,6 +122,35 @@ def mark_wide(texts: Sequence[str]) -> list[str]:
 _BETWEEN = "\n\n"
 
 
+def word_bounds(text: bytes | str) -> tuple[Places, Places]:
+    """Where the words of a marked text begin, and where they end."""
+    if isinstance(text, bytes):
+        first = np.frombuffer(text.translate(_IS_FIRST), dtype=np.bool_)
+        last = np.frombuffer(text, dtype=np.int8) < 0
+    else:
+        codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
+        first, last = (codes & _FIRST) != 0, (codes & _LAST) != 0
+    return np.flatnonzero(first), np.flatnonzero(last) + 1
+
+
+def as_narrow(wide: str) -> bytes | None:
+    """A piece in the marking of ASCII texts, or None where such a text cannot hold it."""
+    codes = np.frombuffer(wide.encode("utf-32-le"), dtype=np.uint32)
+    letters = codes & _ANY_CODE
+    if (letters >= _ASCII_END).any():
+        return None
+    first, last = (codes & _FIRST != 0) * _FIRST_ASCII, (codes & _LAST != 0) * _LAST_ASCII
+    narrow: bytes = (letters.astype(np.uint8) ^ first ^ last).tobytes()
+    return narrow
+
+
+def unmarked(text: bytes | str) -> str:
+    """A piece of a marked text as it was before."""
+    if isinstance(text, bytes):
+        return text.translate(_PLAIN).decode("ascii")
+    return "".join(chr(ord(each) & _ANY_LETTER) if each >= _FIRST_WIDE else each for each in text)
+
+
 def _separates(at: Places, separator: NDArray[np.uint8], kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Whether the line breaks, hyphens and emphasis at these places only separate the words of a name."""
     before, after = at - 1, np.minimum(at + 1, len(separator) - 1)
@@ -122,7 +168,7 @@ def _is_space(separator: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return space
 
 
-def _without_repeated(gap: NDArray[np.bool_], marked: Codes, folded: Folded) -> Marked:
+def _without_repeated(gap: NDArray[np.bool_], marked: Codes) -> tuple[bytes, Places | None]:
     repeated = gap.copy()
     repeated[:1], repeated[1:] = False, gap[1:] & gap[:-1]
     removed = None
@@ -130,8 +176,7 @@ def _without_repeated(gap: NDArray[np.bool_], marked: Codes, folded: Folded) -> 
         places = np.flatnonzero(repeated)
         removed = places - np.arange(len(places))
         marked = marked[~repeated]
-    raw = marked.tobytes()
-    return Marked(folded, raw if folded.ascii else raw.decode("utf-32-le"), removed)
+    return marked.tobytes(), removed
 
 
 def _low_byte(codes: Codes) -> bytes:

@@ -1,7 +1,7 @@
 """The names of one rubric, compiled: patterns on word boundaries, whose they are, and their automata.
 
-Names, aliases and confusables stand in one automaton; dates are written out in every usual way; numbers are
-kept by value. Compiled names are remembered by the rubric's digest.
+Names, aliases and confusables stand in one automaton; days and spoken numbers are written out in every usual
+way; figures are kept by value. Compiled names are remembered by the rubric's digest.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ import re
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from functools import cached_property
 
 from ahocorasick_rs import AhoCorasick, BytesAhoCorasick, MatchKind
 
+from rubric.dates import Period, date_forms, date_value, period_value
 from rubric.entity import Entity, Kind, Rubric, Stage
 from rubric.errors import Fault, InvalidRubric
 from rubric.forms import Case, Form, forms
 from rubric.marking import mark_narrow, mark_wide
+from rubric.numerals import all_spoken
+from rubric.quantity import Quantity, quantity
 from rubric.text import fold
-from rubric.typed import date_forms, date_value, number_value
+from rubric.typed import Values
 
 
 def compiled(rubric: Rubric) -> Names:
@@ -41,12 +43,12 @@ class Owner:
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Names:
-    """The compiled names of one rubric: each marked pattern once, with its owners; and the wanted numbers."""
+    """The compiled names of one rubric: each marked pattern once, with its owners; and the wanted values."""
 
     owners: dict[str, tuple[Owner, ...]]
-    numbers: dict[Decimal, list[int]]
+    values: Values
 
     @cached_property
     def patterns(self) -> list[str]:
@@ -74,6 +76,23 @@ class Names:
         return frozenset(number for number, word in enumerate(words) if not first.isdisjoint(word[1:]))
 
     @cached_property
+    def inner(self) -> dict[int, list[tuple[int, int]]]:
+        """(pattern, offset) of the names that count where a longer one stands: without its article, and up
+        to a comma, since "Tucson, Arizona" is Tucson.
+        """
+        numbers = {pattern: number for number, pattern in enumerate(self.patterns)}
+        article = mark_wide(["the"])[0] + " "
+        found: dict[int, list[tuple[int, int]]] = {}
+        for number, pattern in enumerate(self.patterns):
+            ends = [match.start() for match in _COMMA.finditer(pattern)]
+            starts = [len(article)] if pattern.startswith(article) else []
+            shorter = [(pattern[:end], 0) for end in ends] + [(pattern[start:], start) for start in starts]
+            for text, offset in shorter:
+                if text in numbers:
+                    found.setdefault(number, []).append((numbers[text], offset))
+        return found
+
+    @cached_property
     def longest(self) -> int:
         """Characters of the longest pattern."""
         return max(map(len, self.patterns), default=0)
@@ -94,6 +113,9 @@ class Names:
         return sum(map(len, self.patterns))
 
 
+_COMMA = re.compile(", ")
+
+
 def _words(pattern: str) -> list[str]:
     """The words of a pattern; of a script without spaces, its characters."""
     return re.findall(r"\w+", pattern) if pattern.isascii() else list(pattern)
@@ -102,20 +124,20 @@ def _words(pattern: str) -> list[str]:
 def compile_names(entities: Sequence[tuple[int, Entity]]) -> Names:
     """Compile the names of (index, entity) pairs. Raises `InvalidRubric`."""
     found: list[Owner] = []
-    numbers: dict[Decimal, list[int]] = {}
+    values = Values()
     faults: list[Fault] = []
     for index, entity in entities:
         if entity.kind is Kind.CHUNK:
             continue
-        own, values = _own_names(index, entity)
-        faults += _unmatchable(index, entity, matchable=bool(own or values))
+        own, meant = _own_names(index, entity)
+        faults += _unmatchable(index, entity, matchable=bool(own or meant))
         faults += _contradictions(index, entity, {owner.form.text for owner in own})
-        for value in values:
-            numbers.setdefault(value, []).append(index)
+        for value in meant:
+            values.add(index, value)
         found += (*own, *_confusables(index, entity))
     if faults:
         raise InvalidRubric(tuple(faults))
-    return Names(_by_pattern(found), numbers)
+    return Names(_by_pattern(found), values)
 
 
 def _by_pattern(found: Sequence[Owner]) -> dict[str, tuple[Owner, ...]]:
@@ -126,22 +148,39 @@ def _by_pattern(found: Sequence[Owner]) -> dict[str, tuple[Owner, ...]]:
     return {marked: tuple(by_entity.values()) for marked, by_entity in owners.items()}
 
 
-def _own_names(index: int, entity: Entity) -> tuple[list[Owner], set[Decimal]]:
-    """Ways to write the name and the aliases, and their values where they are numbers."""
+def _own_names(index: int, entity: Entity) -> tuple[list[Owner], list[Quantity | Period]]:
+    """Ways to write the name and the aliases, and their values where they have one."""
     own: list[Owner] = []
-    values: set[Decimal] = set()
+    values: dict[Quantity | Period, None] = {}
     for name in (entity.name, *entity.aliases):
         day = date_value(name) if entity.kind in {Kind.AUTO, Kind.DATE} else None
-        value = number_value(name) if entity.kind in {Kind.AUTO, Kind.NUMBER} else None
+        period = period_value(name) if entity.kind == Kind.DATE else None
+        amount = quantity(name) if entity.kind in {Kind.AUTO, Kind.NUMBER} else None
         stage = Stage.EXACT if name is entity.name else Stage.ALIAS
         if day is not None:
-            written = [Form(fold(text).text, Case.ANY) for text in date_forms(day)]
-            own += [Owner(index, Stage.DATE, form, name) for form in written]
-        elif value is not None:
-            values.add(value)
+            own += [Owner(index, Stage.DATE, _as_form(text), name) for text in date_forms(day)]
+        elif period is not None:
+            values[period] = None
+        elif amount is not None:
+            values[amount] = None
+            own += [Owner(index, Stage.NUMBER, _as_form(text), name) for text in _spoken(amount)]
         else:
             own += [Owner(index, stage, form, name) for form in forms(name)]
-    return own, values
+    return own, list(values)
+
+
+def _as_form(text: str) -> Form:
+    return Form(fold(text).text, Case.ANY)
+
+
+def _spoken(amount: Quantity) -> Iterator[str]:
+    """A whole number in words; but "one" and "a" are rarely the number."""
+    whole = amount.value == amount.value.to_integral_value()
+    if whole and 0 <= amount.value < _MOST_SPOKEN and (amount.value != 1 or amount.unit):
+        yield from all_spoken(int(amount.value))
+
+
+_MOST_SPOKEN = 10**15
 
 
 def _unmatchable(index: int, entity: Entity, *, matchable: bool) -> Iterator[Fault]:
@@ -150,10 +189,10 @@ def _unmatchable(index: int, entity: Entity, *, matchable: bool) -> Iterator[Fau
         yield Fault(
             f"{path}.name", "has no letter or digit that could be matched, in its name or in an alias"
         )
-    elif entity.kind is Kind.NUMBER and number_value(entity.name) is None:
+    elif entity.kind is Kind.NUMBER and quantity(entity.name) is None:
         yield Fault(f"{path}.name", "is not a number, but its kind is `number`")
-    elif entity.kind is Kind.DATE and date_value(entity.name) is None:
-        yield Fault(f"{path}.name", "is not a day (such as 2008-05-05), but its kind is `date`")
+    elif entity.kind is Kind.DATE and date_value(entity.name) is None and period_value(entity.name) is None:
+        yield Fault(f"{path}.name", "is no day (2008-05-05), month or year, but its kind is `date`")
 
 
 def _contradictions(index: int, entity: Entity, own: set[str]) -> Iterator[Fault]:

@@ -8,7 +8,7 @@ from typing import Literal
 from rubric import flags, schemes, wire
 from rubric.entity import Criterion, Entity, NearMiss, Verdict
 from rubric.errors import CannotScore
-from rubric.job import LACKING, Job
+from rubric.job import Job, lacking
 
 
 def compose(
@@ -41,7 +41,7 @@ def compose(
         ),
         scheme=rewards.scheme,
         profile=job.task.profile.value,
-        degraded=[*LACKING[job.task.profile], *flags.missing(), *degraded],
+        degraded=[*lacking(job.task.profile), *flags.missing(), *degraded],
         fingerprint=job.fingerprint,
         timings_ms={"match": 0.0, "embed": 0.0, "verify": 0.0, "total": 0.0} | dict(timings_ms or {}),
     )
@@ -57,8 +57,17 @@ def _components(job: Job, index: int, verdict: Verdict | CannotScore | None) -> 
     outcome = given.outcome
     if outcome is None and verdict.outcome is not None:
         outcome = verdict.outcome.value
-    credits = tuple(criterion.credit for criterion in verdict.criteria)
-    return schemes.Components(outcome, credits, chunk_ids=verdict.chunk_ids)
+    policy = job.request.rubric.policy.model_dump(exclude_defaults=True)
+    over_all = {policy.get(flag.value) for flag in verdict.flags}
+    done = [{policy.get(flag.value) for flag in each.flags} | over_all for each in verdict.criteria]
+    return schemes.Components(
+        outcome=outcome,
+        credits=tuple(
+            0.0 if "zero" in what else each.credit for what, each in zip(done, verdict.criteria, strict=True)
+        ),
+        chunk_ids=None if "zero" in over_all else verdict.chunk_ids,
+        ignored=frozenset(index for index, what in enumerate(done) if "ignore" in what),
+    )
 
 
 def _rollout_out(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from hashlib import blake2b
 from itertools import islice
@@ -35,12 +35,14 @@ class Components:
 
     `credits` has one value in [0, 1] per entity, in the order of the rubric and before prerequisites.
     `chunk_ids` are the ids that the response cites, written as `chunk_number` writes them, in order, repeats
-    kept; None cites nothing. `zeroed` says truncated, aborted or ill-formed: judged, and worth nothing.
+    kept; None cites nothing. `ignored` are indexes of entities that neither count for this rollout nor
+    against it. `zeroed` says truncated, aborted or ill-formed: judged, and worth nothing.
     """
 
     outcome: float | None
     credits: tuple[float, ...]
     chunk_ids: tuple[str, ...] | None = None
+    ignored: frozenset[int] = frozenset()
     zeroed: bool = False
 
 
@@ -93,7 +95,7 @@ def reward_group(
     scored = [each for each in found if each is not None]
     deferred = _normalize(scheme) != "none" and len(scored) <= 1
     best = 0.0 if deferred else _best(scored, scheme)
-    rollouts = tuple(None if each is None else _reward(each, best, criteria, scheme) for each in found)
+    rollouts = tuple(None if each is None else _reward(each, best, scheme) for each in found)
     return _summary(rollouts, scheme=_echo(scheme, deferred=deferred))
 
 
@@ -264,13 +266,14 @@ def _drops(positive: int, dropout: wire.Dropout | None) -> int:
 class _Found:
     """One rollout before its group is looked at; zeroed, it is a wrong answer that found nothing.
 
-    `balance` is the score where that may fall below 0.
+    `balance` is the score where that may fall below 0; `criteria` are those that count for this rollout.
     """
 
     outcome: float
     credits: tuple[float, ...]
     balance: float
     hits: int
+    criteria: _Criteria
 
     @property
     def score(self) -> float:
@@ -279,13 +282,27 @@ class _Found:
 
 def _found(components: Components, criteria: _Criteria, scheme: wire.Scheme) -> _Found:
     if components.zeroed:
-        return _Found(0.0, (0.0,) * len(criteria.weights), 0.0, 0)
+        return _Found(0.0, (0.0,) * len(criteria.weights), 0.0, 0, criteria)
+    criteria = _without(criteria, components.ignored)
     credits = _credits(components, criteria, scheme)
     return _Found(
         outcome=components.outcome or 0.0,
         credits=credits,
         balance=_balance(components, credits, criteria, scheme),
         hits=sum(w > 0 and c > 0 for w, c in zip(criteria.weights, credits, strict=True)),
+        criteria=criteria,
+    )
+
+
+def _without(criteria: _Criteria, ignored: frozenset[int]) -> _Criteria:
+    """The criteria that are left for one rollout, in which those ignored are as if they had been dropped."""
+    if not ignored:
+        return criteria
+    weights = tuple(0.0 if index in ignored else weight for index, weight in enumerate(criteria.weights))
+    positive = [weight for weight in weights if weight > 0]
+    dropped = criteria.dropped | ignored
+    return replace(
+        criteria, weights=weights, dropped=dropped, positive=math.fsum(positive), total=len(positive)
     )
 
 
@@ -360,26 +377,26 @@ def _passes(found: _Found, scheme: wire.Scheme) -> bool:
             return found.outcome > 0
 
 
-def _reward(found: _Found, best: float, criteria: _Criteria, scheme: wire.Scheme) -> RolloutReward:
+def _reward(found: _Found, best: float, scheme: wire.Scheme) -> RolloutReward:
     share = min(1.0, found.score / best) if best > 0 else found.score
     return RolloutReward(
-        reward=_formula(found, share, criteria, scheme),
+        reward=_formula(found, share, scheme),
         score=found.score,
         normalized=share,
         hits=found.hits,
-        total=criteria.total,
+        total=found.criteria.total,
         credits=found.credits,
     )
 
 
-def _formula(found: _Found, share: float, criteria: _Criteria, scheme: wire.Scheme) -> float:
+def _formula(found: _Found, share: float, scheme: wire.Scheme) -> float:
     """The formulas, in the references' order of operations: it decides the last bit."""
     outcome, score = found.outcome, found.score
     match scheme:
         case wire.Outcome():
             return outcome
         case wire.LongTrace():
-            return outcome if _outcome_only(criteria, scheme) else _longtrace(outcome, share, scheme)
+            return outcome if _outcome_only(found.criteria, scheme) else _longtrace(outcome, share, scheme)
         case wire.EGrpo(alpha=alpha):
             return 1.0 if outcome > 0 else alpha * share
         case wire.CGrpo(alpha=alpha):

@@ -15,11 +15,13 @@ from functools import lru_cache
 from rubric import answer, flags, legacy, schemes, wire
 from rubric.entity import Criterion, Entity, Field, Kind, Match, NearMiss, OutcomeVerdict, Stage, Verdict
 from rubric.errors import CannotScore, InvalidInput
-from rubric.exact import Mentions, find
+from rubric.exact import Mentions
 from rubric.job import Defaults, Profile, Task, prepare
+from rubric.lexical import read
 from rubric.names import compiled
 from rubric.reply import compose
-from rubric.text import Response, Texts, fold, split
+from rubric.text import Response, Texts, split
+from rubric.words import Words, known_words, missing
 
 
 def score_group(request: wire.ScoreRequest, *, defaults: Defaults | None = None) -> wire.ScoreReply:
@@ -64,32 +66,44 @@ def judge(task: Task, response: Response) -> Verdict:
 def plan(task: Task, texts: Texts) -> Plan:
     """Split, fold and match. Raises `InvalidRubric`."""
     names = compiled(task.rubric)
-    found = [find(names, fold(texts.of(each)), field=each) for each in task.fields]
+    found = [read(names, texts.of(each), field=each, words=_words(task)) for each in task.fields]
     return Plan(task, texts, _merged(found), _first_refused(found), _chunk_ids(task, texts))
+
+
+def _words(task: Task) -> Words | None:
+    """The word list, where the profile asks for the fuzzy stage and the list is installed."""
+    return known_words() if task.profile is Profile.BALANCED and not missing() else None
 
 
 def settle(plan: Plan) -> Verdict:
     """Decide every criterion: evidence, flags, credit; and the outcome."""
-    in_question, is_answer = _known(plan.task)
-    criteria = []
-    for index, entity in enumerate(plan.task.rubric.entities):
-        mentions = plan.mentions.get(index, [])
-        if entity.kind is Kind.CHUNK:
-            criteria.append(_chunk_criterion(index, entity, plan))
-        elif mentions:
-            best = min(mentions, key=_preference)
-            remarks = flags.criterion_flags(
-                mentions, plan.texts, in_question=index in in_question, is_answer=index in is_answer
-            )
-            criteria.append(Criterion(index, 1.0, best.stage, best.span, best.similarity, remarks))
-        else:
-            criteria.append(Criterion(index, 0.0, near_miss=plan.refused.get(index)))
+    known = _known(plan.task)
+    criteria = tuple(
+        _criterion(index, entity, plan, known) for index, entity in enumerate(plan.task.rubric.entities)
+    )
+    answers = answer.offered(plan.texts.final)
     return Verdict(
-        criteria=tuple(criteria),
+        criteria=criteria,
         outcome=_outcome(plan.task, plan.texts.final),
-        flags=tuple(flags.rollout_flags(plan.texts)),
+        flags=tuple(flags.rollout_flags(plan.texts, plan.mentions, answers=answers)),
         chunk_ids=plan.chunk_ids,
     )
+
+
+def _criterion(index: int, entity: Entity, plan: Plan, known: Known) -> Criterion:
+    if entity.kind is Kind.CHUNK:
+        return _chunk_criterion(index, entity, plan)
+    mentions = plan.mentions.get(index, [])
+    remarks = flags.criterion_flags(
+        mentions,
+        plan.texts,
+        in_question=index in known.in_question,
+        is_answer=index in known.is_answer,
+    )
+    if not mentions:
+        return Criterion(index, 0.0, flags=remarks, near_miss=plan.refused.get(index))
+    best = min(mentions, key=_preference)
+    return Criterion(index, 1.0, best.stage, best.span, best.similarity, remarks)
 
 
 def _merged(found: Sequence[Mentions]) -> dict[int, list[Match]]:
@@ -107,26 +121,33 @@ def _first_refused(found: Sequence[Mentions]) -> dict[int, NearMiss]:
     return refused
 
 
-def _preference(match: Match) -> tuple[bool, int]:
-    """The name before an alias, then text order (fields stay in the order of the request)."""
-    return match.stage is Stage.ALIAS, 0
+def _preference(match: Match) -> tuple[bool, bool]:
+    """What is no doubtful match, then the name before an alias, then text order (fields as requested)."""
+    return match.doubtful, match.stage is Stage.ALIAS
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Indexes of the entities that the question names, and of those that the gold answer is."""
+
+    in_question: frozenset[int]
+    is_answer: frozenset[int]
 
 
 @lru_cache(maxsize=32)
-def _known(task: Task) -> tuple[frozenset[int], frozenset[int]]:
-    """Indexes of the entities that the question names, and of those that the gold answer is."""
+def _known(task: Task) -> Known:
     names = compiled(task.rubric)
-    in_question = frozenset(find(names, fold(task.question), field=Field.CONTENT).matches)
+    in_question = frozenset(read(names, task.question, field=Field.CONTENT, words=_words(task)).matches)
     if task.answer is None:
-        return in_question, frozenset()
+        return Known(in_question, frozenset())
     golds = (task.answer.value, *task.answer.aliases)
     whole = frozenset(
         index
         for gold in golds
-        for index, found in find(names, fold(gold), field=Field.CONTENT).matches.items()
+        for index, found in read(names, gold, field=Field.CONTENT).matches.items()
         if any(match.span.surface == gold.strip() for match in found)
     )
-    return in_question, whole
+    return Known(in_question, whole)
 
 
 def _outcome(task: Task, final: str) -> OutcomeVerdict | None:
@@ -159,7 +180,7 @@ def _judge_legacy(task: Task, response: Response) -> Verdict:
     return Verdict(
         criteria=criteria,
         outcome=_outcome(task, texts.final),
-        flags=tuple(flags.rollout_flags(texts)),
+        flags=tuple(flags.rollout_flags(texts, {}, answers=answer.offered(texts.final))),
         chunk_ids=_chunk_ids(task, texts),
     )
 

@@ -1,127 +1,109 @@
-"""Numbers and dates, compared by value: 1,000 = 1000, and May 5, 2008 = 2008-05-05.
+"""Values in a text: quantities, years and months, compared by what they are and not by how they are written.
 
-Dates are written out in every usual way and looked for by the automaton; numbers have endless spellings and
-are read off the text instead, only where a rubric asks for one.
+Figures are read off the text, where a rubric asks for one, since they have endless spellings. Days and spoken
+numbers are written out by `names.py` and looked for by the automaton like names.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from datetime import date
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from decimal import Decimal
-from itertools import product
 
-from rubric.entity import Field, Match, Stage
-from rubric.text import Folded, fold
+from rubric.dates import Period, in_a_day, month_of
+from rubric.entity import Field, Match, NearMiss, Stage
+from rubric.lexicon import SCALE_WORDS, UNITS
+from rubric.quantity import Quantity, quantity, read_behind
+from rubric.text import Folded
 
-MOST_MENTIONS = 64
-"""Mentions kept per number."""
-
-
-def number_value(text: str) -> Decimal | None:
-    """The value of a text that is a number and nothing else, or None."""
-    match = _NUMBER.fullmatch(fold(text.strip()).text)
-    return _value(match) if match and match["number"] else None
+MOST_VALUES = 16
+"""Mentions kept per value."""
 
 
-def date_value(text: str) -> date | None:
-    """The day that a text names, or None: also for orders that could be two days (05/06/2008)."""
-    folded = " ".join(re.sub(r"[,.]|\bof\b|\bthe\b", " ", fold(text.strip()).text).split())
-    for pattern in _DATES:
-        match = pattern.fullmatch(folded)
-        if match:
-            return _day(match["year"], match["month"], match["day"])
-    match = _NUMERIC_DATE.fullmatch(fold(text.strip()).text)
-    return _unambiguous(match) if match else None
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What is wanted: quantities by value, and periods by year, each with the index of its entity."""
+
+    quantities: dict[Decimal, list[tuple[int, str]]] = field(default_factory=dict)
+    years: dict[int, list[tuple[int, Period]]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.quantities or self.years)
+
+    def add(self, entity: int, value: Quantity | Period) -> None:
+        """Look for a value on behalf of an entity."""
+        if isinstance(value, Quantity):
+            self.quantities.setdefault(value.value, []).append((entity, value.unit))
+        else:
+            self.years.setdefault(value.year, []).append((entity, value))
 
 
-def find_numbers(
-    wanted: Mapping[Decimal, list[int]], text: Folded, *, field: Field
-) -> dict[int, list[Match]]:
-    """Mentions of the wanted values (value to entity indexes), by entity index, in text order."""
-    mentions: dict[int, list[Match]] = {}
-    for match in _NUMBER.finditer(text.text):
-        if not match["number"]:
+def find_values(values: Values, text: Folded, *, field: Field) -> Iterator[Match | tuple[int, NearMiss]]:
+    """Every mention of a wanted value, in text order; and near misses with the index of their entity."""
+    folded = text.text
+    for start, end, value in _figures(folded):
+        before, behind = folded[max(0, start - _REACH) : start], folded[end : end + _REACH]
+        for entity, period in values.years.get(int(value) if end - start == _YEAR else -1, ()):
+            if period.month in {None, month_of(before, behind)}:
+                yield Match(entity, Stage.DATE, text.span(start, end, field=field))
+        found = read_behind(value, behind, before=before)
+        if found is None:
             continue
-        for entity in wanted.get(_value(match), ()):
-            found = mentions.setdefault(entity, [])
-            if len(found) < MOST_MENTIONS:
-                found.append(Match(entity, Stage.NUMBER, text.span(*match.span(), field=field)))
-    return mentions
+        read, scaled, whole = found
+        for entity, unit in values.quantities.get(read.value, ()):
+            span = text.span(start, end + (whole if unit else scaled), field=field)
+            reason = _other_unit(read, unit, folded[start:end])
+            if reason is None and end - start == _YEAR and not unit and in_a_day(before, behind):
+                reason = "a part of a date; the kind `date` would count it"
+            yield (entity, NearMiss(span, reason)) if reason else Match(entity, Stage.NUMBER, span)
 
 
-def date_forms(day: date) -> Iterator[str]:
-    """Every usual way to write a day whose order of day and month cannot be mistaken."""
-    number, ordinal = str(day.day), f"{day.day}{_suffix(day.day)}"
-    month = _MONTHS[day.month - 1]
-    for name, figure in product(
-        (month, month[:3], f"{month[:3]}.", *_OTHER_NAMES.get(month, ())), (number, ordinal)
-    ):
-        yield from (f"{name} {figure}, {day.year}", f"{name} {figure} {day.year}")
-        yield from (f"{figure} {name} {day.year}", f"{figure} {name}, {day.year}")
-        yield from (f"{figure} of {name} {day.year}", f"{figure} of {name}, {day.year}")
-        yield f"{name} the {figure}, {day.year}"
-    yield from _numeric_forms(day)
+def spoken_refusal(name: str, before: str, behind: str) -> str | None:
+    """Why a number in words does not count where it stands: "three" in "three billion"."""
+    wanted = quantity(name)
+    if _MORE_BEFORE.search(before) or _MORE_BEHIND.match(behind):
+        return "a part of another number"
+    found = read_behind(wanted.value, behind, before=before) if wanted else None
+    if wanted is None or found is None:
+        return "a part of another word"
+    return _other_unit(found[0], wanted.unit, name)
 
 
-def _numeric_forms(day: date) -> Iterator[str]:
-    yield from (
-        day.isoformat(),
-        f"{day:%Y/%m/%d}",
-        f"{day:%Y.%m.%d}",
-        f"{day.year}年{day.month}月{day.day}日",
-    )
-    clear = day.day > _MONTHS_A_YEAR or day.day == day.month
-    for mark in "/.-" if clear else "":
-        for first, second in {(day.day, day.month), (day.month, day.day)}:
-            yield from (
-                f"{first}{mark}{second}{mark}{day.year}",
-                f"{first:02}{mark}{second:02}{mark}{day.year}",
-            )
+def _figures(folded: str) -> Iterator[tuple[int, int, Decimal]]:
+    """(start, end, value) of every figure that stands alone: not in 3:2, 1/2, v3.5.2 or A4."""
+    for match in _FIGURE.finditer(folded):
+        start, end = match.span()
+        end -= len(match[0]) - len(match[0].rstrip(".,"))
+        written = folded[start:end]
+        before, second, behind = (
+            folded[start - 1 : start],
+            folded[start - 2 : start - 1],
+            folded[end : end + 2],
+        )
+        glued = before.isalnum() or before == "_" or (before in {":", "/", "."} and second.isdigit())
+        goes_on = behind[:1] in {":", "/", "_"} and behind[1:].isalnum()
+        if glued or goes_on or not _PLAIN.fullmatch(written):
+            continue
+        if before == "-" and not (second.isalnum() or second in {")", "]"}):
+            start, written = start - 1, f"-{written}"
+        yield start, end, Decimal(written.replace(",", ""))
 
 
-# --- reading ----------------------------------------------------------------------------------------------
-
-_MONTHS = (
-    "january", "february", "march", "april", "may", "june",
-    "july", "august", "september", "october", "november", "december",
-)  # fmt: skip
-_MONTHS_A_YEAR = len(_MONTHS)
-_OTHER_NAMES = {"september": ("sept", "sept.")}
-
-_NUMBER = re.compile(
-    r"\d{4}-\d{1,2}-\d{1,2}(?!\d)"
-    r"|(?<![\w])(?<!\d[.,:/])(?P<number>(?:(?<![\w)\]])-)?"
-    r"(?:\d{1,3}(?:,\d{3}){1,10}|\d{1,30})(?:\.\d{1,30})?)(?!\w)(?![.,:/]\d)"
+_REACH, _YEAR = 32, 4
+_FIGURE = re.compile(r"\d[\d.,]*")
+_PLAIN = re.compile(r"(?:\d{1,3}(?:,\d{3}){1,10}|\d{1,30})(?:\.\d{1,30})?")
+_NUMBER_WORDS = "|".join(
+    (*UNITS, "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 )
-_MONTH_NAMES = "|".join(f"{month}|{month[:3]}" for month in _MONTHS) + "|sept"
-_DATES = (
-    re.compile(rf"(?P<month>{_MONTH_NAMES}) (?P<day>\d{{1,2}})(?:st|nd|rd|th)? (?P<year>\d{{3,4}})"),
-    re.compile(rf"(?P<day>\d{{1,2}})(?:st|nd|rd|th)? (?P<month>{_MONTH_NAMES}) (?P<year>\d{{3,4}})"),
-    re.compile(r"(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})"),
+_MORE_BEFORE = re.compile(rf"(?:{_NUMBER_WORDS}|hundred|{'|'.join(SCALE_WORDS)})(?:[ -]+| and )$|\d[ -]$")
+_MORE_BEHIND = re.compile(
+    rf"[ -]+(?:and )?(?:{_NUMBER_WORDS}|hundred|{'|'.join(SCALE_WORDS)})(?!\w)| point | and a half"
 )
-_NUMERIC_DATE = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4})")
 
 
-def _value(match: re.Match[str]) -> Decimal:
-    return Decimal(match["number"].replace(",", ""))
-
-
-def _day(year: str, month: str, day: str) -> date | None:
-    number = int(month) if month.isdigit() else 1 + [name[:3] for name in _MONTHS].index(month[:3])
-    try:
-        return date(int(year), number, int(day))
-    except ValueError:
+def _other_unit(read: Quantity, unit: str, written: str) -> str | None:
+    """A plain number is named whatever it counts; a quantity only with its own unit."""
+    if not unit or read.unit == unit:
         return None
-
-
-def _unambiguous(match: re.Match[str]) -> date | None:
-    first, second = int(match[1]), int(match[3])
-    if first > _MONTHS_A_YEAR or first == second:
-        return _day(match[4], str(second), str(first))
-    return _day(match[4], str(first), str(second)) if second > _MONTHS_A_YEAR else None
-
-
-def _suffix(day: int) -> str:
-    return "th" if 10 < day < 20 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")  # noqa: PLR2004
+    return f"units differ: {unit} / {read.unit or f'none, at {written}'}"

@@ -65,10 +65,29 @@ class EntityIn(Wire):
         return {"name": value} if isinstance(value, str) else value
 
 
+Policy = Literal["count", "ignore", "zero"]
+
+
+class PolicyIn(Wire):
+    """What each flag does to the score: nothing, leave the criterion (or the rubric) out, or make it 0."""
+
+    in_question: Policy = "count"
+    negated: Policy = "count"
+    is_answer: Policy = "count"
+    in_list: Policy = "count"
+    longer_name: Policy = "count"
+    near_threshold: Policy = "count"
+    entity_dump: Policy = "count"
+    answer_dump: Policy = "count"
+    think_missing: Policy = "count"
+    think_repeated: Policy = "count"
+
+
 class RubricIn(Wire):
-    """The gold entities, at least one for every scheme but `outcome`."""
+    """The gold entities, at least one for every scheme but `outcome`, and what flags do."""
 
     entities: list[EntityIn]
+    policy: PolicyIn = Field(default_factory=PolicyIn)
 
 
 class AnswerIn(Wire):

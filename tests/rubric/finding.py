@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from rubric.entity import Entity, Field, Rubric
-from rubric.exact import find
+from rubric.lexical import read
 from rubric.names import compiled
-from rubric.text import fold
 
 
 def rubric(*golds: str | dict[str, Any]) -> Rubric:
@@ -19,7 +18,7 @@ def rubric(*golds: str | dict[str, Any]) -> Rubric:
 def found(text: str, *golds: str | dict[str, Any]) -> dict[str, str]:
     """The first surface of each entity that is found, by the entity's name."""
     looked_for = rubric(*golds)
-    mentions = find(compiled(looked_for), fold(text), field=Field.CONTENT)
+    mentions = read(compiled(looked_for), text, field=Field.CONTENT)
     for matches in mentions.matches.values():
         for match in matches:
             assert match.span.surface == text[match.span.start : match.span.end]
@@ -32,5 +31,5 @@ def found(text: str, *golds: str | dict[str, Any]) -> dict[str, str]:
 def refused(text: str, *golds: str | dict[str, Any]) -> dict[str, str]:
     """Why the closest surface of each entity was refused, by the entity's name."""
     looked_for = rubric(*golds)
-    mentions = find(compiled(looked_for), fold(text), field=Field.CONTENT)
+    mentions = read(compiled(looked_for), text, field=Field.CONTENT)
     return {looked_for.entities[entity].name: near.reason for entity, near in mentions.refused.items()}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from rubric.entity import Entity, Field, Kind, Rubric, Stage
 from rubric.errors import InvalidRubric
 from rubric.exact import MOST_MENTIONS, find
+from rubric.lexical import read
 from rubric.marking import mark
 from rubric.names import compile_names, compiled
 from rubric.text import fold
@@ -153,7 +154,7 @@ def test_neighbors_are_both_found() -> None:
 
 def test_an_alias_says_that_it_is_one() -> None:
     looked_for = rubric({"name": "Lady Gaga", "aliases": ("Stefani Germanotta",)})
-    mentions = find(compiled(looked_for), fold("Stefani Germanotta"), field=Field.CONTENT)
+    mentions = read(compiled(looked_for), "Stefani Germanotta", field=Field.CONTENT)
     assert mentions.matches[0][0].stage is Stage.ALIAS
 
 
@@ -191,7 +192,7 @@ def test_a_number_inside_a_name_of_the_rubric_is_not_named() -> None:
 
 
 def test_mentions_are_bounded() -> None:
-    mentions = find(compiled(rubric("Iran")), fold("Iran " * 1000), field=Field.CONTENT)
+    mentions = read(compiled(rubric("Iran")), "Iran " * 1000, field=Field.CONTENT)
     assert len(mentions.matches[0]) == MOST_MENTIONS
 
 
@@ -246,7 +247,7 @@ NAMES = st.lists(
 @given(NAMES, st.text(ALPHABET, max_size=24))
 def test_the_automaton_finds_what_the_slow_twin_finds(names: list[str], text: str) -> None:
     entities = [Entity(id=str(index), name=name, kind=Kind.NAME) for index, name in enumerate(names)]
-    mentions = find(compile_names(list(enumerate(entities))), fold(text), field=Field.CONTENT)
+    mentions = read(compile_names(list(enumerate(entities))), text, field=Field.CONTENT)
     got = {
         (names[match.entity], match.span.start, match.span.end)
         for matches in mentions.matches.values()
@@ -293,5 +294,5 @@ def test_hostile_names_do_not_multiply_the_work() -> None:
     text = fold("a " * 20_000)
     scanned = names.narrow[1].find_matches_as_indexes(mark(text).text)
     assert len(scanned) <= 20_000
-    mentions = find(names, text, field=Field.CONTENT)
+    mentions = find(names, mark(text), field=Field.CONTENT)
     assert sum(map(len, mentions.matches.values())) <= 60 * MOST_MENTIONS

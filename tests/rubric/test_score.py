@@ -213,11 +213,19 @@ def test_a_scheme_that_needs_an_outcome_is_refused_without_one() -> None:
 # --- profiles ---------------------------------------------------------------------------------------------
 
 
-def test_balanced_equals_strict_and_says_what_it_lacks() -> None:
-    balanced, strict = (score(**(GROUPS[0] | {"profile": profile})) for profile in ("balanced", "strict"))
-    assert balanced.degraded == ["fuzzy", "embedding"]
+def test_balanced_finds_typos_and_says_what_it_lacks() -> None:
+    rollout = {"response": "Shakespere wrote it, not Marlow."}
+    rubric = {"entities": ["Shakespeare", "Christopher Marlowe"]}
+    balanced, strict = (
+        score(rubric=rubric, rollouts=[rollout], scheme={"name": "rar"}, profile=profile)
+        for profile in ("balanced", "strict")
+    )
+    assert balanced.degraded == ["embedding"]
     assert strict.degraded == []
-    assert [each.reward for each in balanced.rollouts] == [each.reward for each in strict.rollouts]
+    found = (balanced.rollouts[0].criteria or [])[0]
+    assert (found.hit, found.stage, found.surface) == (True, "fuzzy", "Shakespere")
+    assert found.similarity == 0.9091  # one edit in eleven letters
+    assert [each.hit for each in strict.rollouts[0].criteria or ()] == [False, False]
     assert balanced.fingerprint != strict.fingerprint
 
 
@@ -254,6 +262,74 @@ def test_under_longrlvr_an_entity_of_unsaid_kind_is_a_chunk() -> None:
     assert reply.rollouts[0].reward == pytest.approx(0.1)
 
 
+# --- flags and what a policy makes of them -----------------------------------------------------------------
+
+
+def policed(response: str, policy: dict[str, str], *entities: Any, **body: Any) -> RolloutOut:
+    rubric = {"entities": list(entities), "policy": policy}
+    rollout = {"response": response, "outcome": 1.0}
+    return score(rubric=rubric, rollouts=[rollout], scheme={"name": "longtrace"}, **body).rollouts[0]
+
+
+def numbers(rollout: RolloutOut) -> list[object]:
+    assert rollout.rubric is not None
+    return [rollout.reward, rollout.rubric.hits, rollout.rubric.total]
+
+
+NEGATED = "Lady Gaga sang it. It was not RedOne."
+
+
+@pytest.mark.parametrize(
+    ("policy", "reward", "hits", "total"),
+    [
+        ({}, 0.7 + 0.3 * 2 / 2, 2, 2),
+        ({"negated": "count"}, 0.7 + 0.3 * 2 / 2, 2, 2),
+        ({"negated": "zero"}, 0.7 + 0.3 * 1 / 2, 1, 2),
+        ({"negated": "ignore"}, 0.7 + 0.3 * 1 / 1, 1, 1),
+    ],
+)
+def test_a_policy_says_what_a_flag_of_a_criterion_does(
+    policy: dict[str, str], reward: float, hits: int, total: int
+) -> None:
+    assert numbers(policed(NEGATED, policy, "Lady Gaga", "RedOne")) == [pytest.approx(reward), hits, total]
+
+
+def test_what_the_question_names_can_be_left_out_whether_it_is_found_or_not() -> None:
+    policy = {"in_question": "ignore"}
+    for response in ("Lady Gaga and RedOne", "RedOne"):
+        rollout = policed(response, policy, "Lady Gaga", "RedOne", question="Who produced Lady Gaga?")
+        assert numbers(rollout) == [pytest.approx(1.0), 1, 1]
+    rollout = policed("Lady Gaga", policy, "Lady Gaga", "RedOne", question="Who produced Lady Gaga?")
+    assert numbers(rollout) == [pytest.approx(0.7), 0, 1]
+
+
+def test_a_rubric_of_which_nothing_is_left_is_an_empty_one() -> None:
+    policy = {"in_question": "ignore"}
+    rollout = policed("Lady Gaga", policy, "Lady Gaga", question="Who produced Lady Gaga?")
+    assert numbers(rollout) == [1.0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("what", "expected"), [("count", (1.0, 3, 3)), ("zero", (0.7, 0, 3)), ("ignore", (1.0, 0, 0))]
+)
+def test_a_policy_says_what_a_dump_is_worth(what: str, expected: tuple[float, int, int]) -> None:
+    dump = "Lady Gaga, Cher, Poker Face, Adele, RedOne, Madonna, Sia"
+    rollout = policed(dump, {"entity_dump": what}, "Lady Gaga", "Poker Face", "RedOne")
+    assert rollout.flags == ["entity_dump"]
+    assert numbers(rollout) == [*expected]
+
+
+def test_many_final_answers_are_flagged() -> None:
+    hedge = "The final answer is RedOne or Max Martin or Dr. Luke."
+    assert one(hedge, "RedOne").flags == ["answer_dump"]
+    several = "The final answer is RedOne.\nMy answer: Max Martin\nFinal answer: Dr. Luke"
+    assert one(several, "RedOne").flags == ["answer_dump"]
+    same = "The final answer is RedOne.\nSo the final answer is: RedOne\nFinal answer: RedOne"
+    assert one(same, "RedOne").flags == []
+    steps = "The answer to the first step is Gaga, the answer is Poker Face, and the answer is RedOne."
+    assert one(steps, "RedOne").flags == []
+
+
 # --- fingerprint ------------------------------------------------------------------------------------------
 
 
@@ -268,11 +344,15 @@ def test_whatever_can_change_a_reward_changes_the_fingerprint() -> None:
         {"scheme": {"name": "outcome"}},
         {"scheme": {"name": "longtrace", "dropout": {"share": 0.2}}},
         {"verifier": {"name": "none"}, "scheme": {"name": "rar"}},
+        {"rubric": body["rubric"] | {"policy": {"negated": "zero"}}},
+        {"rubric": body["rubric"] | {"policy": {"negated": "ignore"}}},
     ]
     prints = [score(**(body | variant)).fingerprint for variant in variants]
     prints.append(score(Defaults(incomplete="mask"), **body).fingerprint)
     assert len(set(prints)) == len(prints)
     assert score(**(body | {"question": "another"})).fingerprint == prints[0]
+    explicit = {"rubric": body["rubric"] | {"policy": {"negated": "count"}}}
+    assert score(**(body | explicit)).fingerprint == prints[0]
 
 
 def test_fields_are_named_as_the_wire_names_them() -> None:

@@ -1,0 +1,28 @@
+"""All lexical stages over one text: names exactly, numbers and dates by value, then typos of what is left.
+
+read(compiled(rubric), response, field=Field.CONTENT, words=known_words()).matches
+"""
+
+from __future__ import annotations
+
+from rubric.entity import Field
+from rubric.exact import Mentions, find
+from rubric.fuzzy import find_typos, typos_of
+from rubric.marking import mark
+from rubric.names import Names
+from rubric.text import fold
+from rubric.words import Words
+
+MATCHER_VERSION = "2"
+"""Raised by every change of a lexical decision that no table shows; a part of every fingerprint."""
+
+
+def read(names: Names, text: str, *, field: Field, words: Words | None = None) -> Mentions:
+    """What one field says of each entity. Without `words` there is no fuzzy stage."""
+    marked = mark(fold(text))
+    exact = find(names, marked, field=field)
+    left = names.of_entity.keys() - exact.matches.keys()
+    if words is None or not left:
+        return exact
+    typos = find_typos(typos_of(names), marked, exact, entities=left, field=field, words=words)
+    return Mentions(exact.matches | typos.matches, typos.refused | exact.refused)

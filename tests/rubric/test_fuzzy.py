@@ -1,0 +1,200 @@
+"""Fast fuzzy search against a slow twin that compares every window of words with every name."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from rubric.entity import Entity, Field, Rubric, Stage
+from rubric.exact import find
+from rubric.fuzzy import (
+    MOST_HITS,
+    Typos,
+    candidates,
+    compile_typos,
+    edits_between,
+    find_typos,
+    spelled,
+    typos_of,
+)
+from rubric.lexical import read
+from rubric.marking import Marked, mark, unmarked, word_bounds
+from rubric.names import compile_names, compiled
+from rubric.text import fold
+from rubric.words import known_words
+from tests.rubric.finding import rubric
+
+WORDS = known_words()
+
+
+def found(text: str, *golds: str | dict[str, Any]) -> dict[str, str]:
+    looked_for = rubric(*golds)
+    mentions = read(compiled(looked_for), text, field=Field.CONTENT, words=WORDS)
+    return {
+        looked_for.entities[entity].name: each[0].span.surface for entity, each in mentions.matches.items()
+    }
+
+
+def refused(text: str, *golds: str | dict[str, Any]) -> dict[str, str]:
+    looked_for = rubric(*golds)
+    mentions = read(compiled(looked_for), text, field=Field.CONTENT, words=WORDS)
+    return {looked_for.entities[entity].name: near.reason for entity, near in mentions.refused.items()}
+
+
+@pytest.mark.parametrize(
+    ("text", "gold", "surface"),
+    [
+        ("by Willliam Shakespere, in 1600", "Shakespeare", "Shakespere"),
+        ("Micheal Jackson's album", "Michael Jackson", "Micheal Jackson"),
+        ("in Massachussets.", "Massachusetts", "Massachussets"),
+        ("P. I. **Chaikovsky**", "Tchaikovsky", "Chaikovsky"),
+        ("the Univeristy of Oxford", "University of Oxford", "Univeristy of Oxford"),
+        ("Saint Petersbourg", "St. Petersburg", "Saint Petersbourg"),
+        ("the Jean-Bapptiste Lully", "Jean-Baptiste Lully", "Jean-Bapptiste Lully"),
+        ("émigré Dostoyevskiy", "Dostoyevsky", "Dostoyevskiy"),
+        ("Siemens Healthineeers", "Siemens Healthineers AG", "Siemens Healthineeers"),
+    ],
+)
+def test_a_typo_is_found_and_shown(text: str, gold: str, surface: str) -> None:
+    assert found(text, gold) == {gold: surface}
+
+
+@pytest.mark.parametrize(
+    ("text", "gold", "reason"),
+    [
+        ("aboard Apollo 12", "Apollo 11", "numbers differ: 11 / 12"),
+        ("the Battle of Banker Hill", "Bunker Hill", "another known word: bunker / banker"),
+        ("He wrote of shakespere.", "Shakespeare", "a name with a typo needs a capital letter"),
+        ("the Shakespere Theatre", "Shakespeare", "the name goes on: “Shakespere Theatre”"),
+    ],
+)
+def test_what_came_close_and_is_another_name_is_a_near_miss(text: str, gold: str, reason: str) -> None:
+    assert found(text, gold) == {}
+    assert refused(text, gold) == {gold: reason}
+
+
+def test_other_entities_and_confusables_win_over_a_typo() -> None:
+    assert found("in Kowalzcyk", "Kowalczyk") == {"Kowalczyk": "Kowalzcyk"}
+    assert found("in Kowalzcyk", {"name": "Kowalczyk", "confusables": ["Kowalzczyk"]}) == {}
+    assert found("in Kowalzcyk", "Kowalczyk", "Kowalzcyk") == {"Kowalzcyk": "Kowalzcyk"}
+    gold = {"name": "Kowalczyk", "confusables": ["Kowalzcyk"]}
+    assert found("in Kowalzcyk", gold, "Warsaw") == {}
+    assert "different entity" in refused("in Kowalzcyk", gold, "Warsaw")["Kowalczyk"]
+
+
+def test_values_and_short_names_are_never_matched_with_typos() -> None:
+    assert found("in 19989, on May 6, 2008", "19988", "May 5, 2008") == {}
+    assert found("Madrit, Iran, Irak", "Madrid", "Iraq") == {}
+
+
+def test_a_typo_says_how_close_it_is() -> None:
+    mentions = read(compiled(rubric("Shakespeare")), "Shakespere", field=Field.CONTENT, words=WORDS)
+    match = mentions.matches[0][0]
+    assert (match.stage, match.similarity) == (Stage.FUZZY, round(1 - 1 / 11, 4))
+
+
+# --- the slow twin ----------------------------------------------------------------------------------------
+
+
+def slow_candidates(typos: Typos, marked: Marked) -> set[tuple[int, int, int]]:
+    """Every window of words that is within the edits of a pattern: no automaton, no pieces."""
+    starts, ends = (each.tolist() for each in word_bounds(marked.text))
+    near = set()
+    for number, pattern in enumerate(typos.patterns):
+        for first in range(len(starts) - len(pattern.words) + 1):
+            start, end = starts[first], ends[first + len(pattern.words) - 1]
+            window = spelled(unmarked(marked.text[start:end]))
+            if edits_between(pattern, window) <= pattern.edits:
+                near.add((number, start, end))
+    return near
+
+
+def fast_candidates(typos: Typos, marked: Marked) -> set[tuple[int, int, int]]:
+    entities = {pattern.entity for pattern in typos.patterns}
+    near = set()
+    for number, start, end in candidates(typos, marked, entities):
+        window = spelled(unmarked(marked.text[start:end]))
+        if edits_between(typos.patterns[number], window) <= typos.patterns[number].edits:
+            near.add((number, start, end))
+    return near
+
+
+LETTERS = "abcdeinorst"
+
+
+def _word(random_: random.Random) -> str:
+    return "".join(random_.choices(LETTERS, k=random_.randint(1, 11)))
+
+
+def _typo(random_: random.Random, text: str) -> str:
+    at = random_.randrange(len(text))
+    letter = random_.choice(LETTERS + " é")
+    return random_.choice(
+        [
+            text[:at] + text[at + 1 :],
+            text[:at] + letter + text[at:],
+            text[:at] + letter + text[at + 1 :],
+            text[:at] + text[at + 1 : at + 2] + text[at : at + 1] + text[at + 2 :],
+        ]
+    )
+
+
+def _cases(seed: int, groups: int) -> Iterator[tuple[list[str], str]]:
+    """Names, and a text that holds each of them changed by up to three typos, among other words."""
+    random_ = random.Random(seed)
+    for _ in range(groups):
+        names = [" ".join(_word(random_) for _ in range(random_.randint(1, 4))).title() for _ in range(20)]
+        parts = []
+        for name in names:
+            changed = name
+            for _ in range(random_.randint(0, 3)):
+                changed = _typo(random_, changed) or name
+            parts += [changed, _word(random_)]
+        yield names, " ".join(parts)
+
+
+def test_the_fast_search_and_brute_force_agree_on_a_hundred_thousand_pairs() -> None:
+    pairs = hits = 0
+    for names, text in _cases(seed=7, groups=320):
+        entities = [(index, Entity(f"e{index}", name)) for index, name in enumerate(dict.fromkeys(names))]
+        typos = compile_typos(compile_names(entities))
+        marked = mark(fold(text))
+        fast, slow = fast_candidates(typos, marked), slow_candidates(typos, marked)
+        assert fast == slow, (text, fast ^ slow)
+        pairs += len(typos.patterns) * len(names)
+        hits += len(slow)
+    assert pairs >= 100_000
+    assert hits >= 2_000
+
+
+def test_wide_and_narrow_texts_are_searched_alike() -> None:
+    for names, text in _cases(seed=8, groups=20):
+        entities = [(index, Entity(f"e{index}", name)) for index, name in enumerate(dict.fromkeys(names))]
+        typos = compile_typos(compile_names(entities))
+        narrow, wide = mark(fold(text.replace("é", "e"))), mark(fold(text.replace("é", "e") + " ж"))
+        assert isinstance(narrow.text, bytes)
+        assert isinstance(wide.text, str)
+        assert fast_candidates(typos, narrow) == fast_candidates(typos, wide)
+
+
+def test_the_order_of_the_entities_changes_nothing() -> None:
+    for names, text in _cases(seed=9, groups=20):
+        golds = list(dict.fromkeys(names))
+        assert found(text, *golds) == found(text, *reversed(golds))
+
+
+def test_texts_and_names_made_to_match_everywhere_do_not_multiply_the_work() -> None:
+    names = [" ".join(["abababab"] * size) for size in range(1, 20)] + ["ab" * size for size in range(5, 60)]
+    looked_for = Rubric(tuple(Entity(f"e{index}", name.title()) for index, name in enumerate(names)))
+    typos = typos_of(compiled(looked_for))
+    for text in ("abababac " * 20_000, "ab" * 100_000, "ababab ab " * 20_000):
+        marked = mark(fold(text))
+        exact = find(compiled(looked_for), marked, field=Field.CONTENT)
+        entities = set(range(len(names)))
+        places = list(candidates(typos, marked, entities))
+        assert len(places) <= MOST_HITS
+        mentions = find_typos(typos, marked, exact, entities=entities, field=Field.CONTENT, words=WORDS)
+        assert sum(map(len, mentions.matches.values())) <= 16 * len(names)
