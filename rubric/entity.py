@@ -81,6 +81,9 @@ class Rubric:
 
     entities: tuple[Entity, ...]
 
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
     @cached_property
     def digest(self) -> str:
         """32 hex digits over everything in the rubric: equal digests match and weigh alike."""

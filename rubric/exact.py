@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple
 
 from rubric.context import Beside, objection
 from rubric.entity import Field, Match, NearMiss, Stage
@@ -56,13 +57,13 @@ def _add_values(names: Names, text: Folded, field: Field, mentions: Mentions) ->
         del mentions.matches[entity]
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """A place where a pattern stands; whether others stand beside it; why its word does not end there."""
 
     start: int
     end: int
-    beside: Beside
+    named_before: bool
+    named_behind: bool
     goes_on: str | None
 
 
@@ -84,8 +85,7 @@ class _Reading:
             if self._has_enough(owners[number]):
                 continue
             first.setdefault(number, start)
-            beside = Beside(before=start - 1 in ends, behind=end + 1 in starts)
-            found_here = _Found(start, end, beside, self._goes_on(start, end))
+            found_here = _Found(start, end, start - 1 in ends, end + 1 in starts, self._goes_on(start, end))
             for owner in owners[number]:
                 self._record(owner, found_here)
         self._look_inside(first, owners)
@@ -134,7 +134,8 @@ class _Reading:
         span = self.marked.span(found.start, found.end, field=self.field)
         reason, doubtful = found.goes_on or _refusal(owner, span.surface), False
         if reason is None and owner.stage in {Stage.EXACT, Stage.ALIAS}:
-            reason, doubtful = objection(owner.form, span, self.marked.folded.original, found.beside)
+            beside = Beside(before=found.named_before, behind=found.named_behind)
+            reason, doubtful = objection(owner.form, span, self.marked.folded.original, beside)
         elif reason is None and owner.stage is Stage.NUMBER:
             reason = self._spoken_refusal(owner, found)
         if reason is None and owner.stage is not None:

@@ -1,7 +1,9 @@
 """The fuzzy stage: names of eight letters and more with a typo, word by word, behind the guard.
 
-A name with k edits, cut into k + 1 pieces with one character between them, has one piece left untouched. The
-pieces of all names stand in one automaton; only where one is found, the words around it are compared.
+A word with k edits, cut into k + 1 pieces with one letter between them, has one piece left untouched where it
+was, at the beginning, at the end or in between. So every word of the text that may be a misspelled word of a
+name is looked up by its pieces; only where one is found, the words around it are compared. What a lookup
+costs does not depend on the number of names.
 """
 
 from __future__ import annotations
@@ -9,13 +11,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import chain, islice, zip_longest
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from itertools import islice, zip_longest
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from ahocorasick_rs import AhoCorasick, BytesAhoCorasick
 from numpy.typing import NDArray
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
@@ -24,12 +25,12 @@ from rubric.context import Beside, objection
 from rubric.entity import Field, Match, NearMiss, Span, Stage
 from rubric.exact import MOST_MENTIONS, Mentions
 from rubric.forms import Case, Form
-from rubric.guard import most_edits, word_difference
+from rubric.guard import most_edits, value_of, word_difference
 from rubric.lexicon import ABBREVIATIONS
-from rubric.marking import Marked, as_narrow, mark_wide, unmarked, word_bounds
+from rubric.marking import Marked, Places
 from rubric.names import Names
 from rubric.shorten import Variant, variants
-from rubric.text import fold
+from rubric.text import Folded, fold
 from rubric.words import Words
 
 SHORTEST_NAME = 8
@@ -38,99 +39,108 @@ SHORTEST_NAME = 8
 TWO_EDITS = 12
 """Letters from which on a name may have two edits."""
 
-MOST_HITS = 200_000
-"""Pieces looked at in one text: a bound for texts and names that are made to match everywhere."""
+MOST_PLACES, MOST_WINDOWS = 65_536, 16_384
+"""Places looked at in one text, and those compared, after repetitions are taken out: a bound for texts and
+names that are made to match everywhere.
+"""
 
-MOST_WINDOWS = 16_384
-"""Places compared in one text and for one name."""
+MOST_REMEMBERED = 65_536
+"""Words of texts for which a rubric remembers what they may be."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One way to write a name: its words, what stands between them, and how many edits a typo may have."""
+    """One way to write a name: its words, what stands between them, whether it has a capital letter, and how
+    many edits a typo may have.
+    """
 
     entity: int
     name: str
     form: Form
     words: tuple[str, ...]
     gaps: tuple[str, ...]
+    capital: bool
     edits: int
 
-    @property
-    def apart(self) -> int:
-        """Edits between this text and one that counts, if marks between words have become spaces."""
-        return self.edits + sum(map(len, self.gaps)) - len(self.gaps)
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """Numbers of the words of one length, by what they begin with, end with and have in between."""
+
+    begin: dict[str, list[int]] = field(default_factory=dict)
+    end: dict[str, list[int]] = field(default_factory=dict)
+    middle: dict[str, list[int]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Typos:
     """The names of one rubric, ready to be looked for with typos.
 
-    The i-th text of `wide` and `narrow` is a piece of marked patterns (narrow: None where it is not ASCII);
-    `owners[i]` says of which ones, as rows of (pattern, number of the word in which the piece begins).
-    `shapes` has a row (words, length, edits) per pattern. `rivals` are all names of the rubric, folded, and
-    `rival_of[i]` is whose: the entity's index, or -1 - index for its confusables.
+    `words` are those that may be misspelled, `places[i]` says where the i-th stands: (pattern, position).
+    `beside` has words beside which a figure may differ: "Apollo" of "Apollo 11".
+    `rivals` are all names of the rubric, folded, and `rival_of[i]` is whose: the entity's index, or
+    -1 - index for its confusables.
     """
 
     patterns: tuple[Pattern, ...]
-    wide: tuple[str, ...]
-    narrow: tuple[bytes | None, ...]
-    owners: tuple[NDArray[np.intp], ...]
-    shapes: NDArray[np.intp]
+    words: tuple[str, ...]
+    places: tuple[tuple[tuple[int, int], ...], ...]
+    pieces: dict[int, Pieces]
+    beside: dict[str, tuple[tuple[int, int], ...]]
     rivals: tuple[str, ...]
     rival_of: tuple[int, ...]
+    remembered: dict[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
 
-    def scan(self, text: bytes | str) -> NDArray[np.intp]:
-        """Rows of (pattern, word, start) for every piece in a marked text."""
-        if isinstance(text, bytes):
-            numbers, automaton = self._of_bytes
-            hits = _as_array(automaton.find_matches_as_indexes(text, overlapping=True))
-            return self._rows(numbers[hits[:, 0]], hits[:, 1]) if len(hits) else hits
-        hits = _as_array(self._of_text.find_matches_as_indexes(text, overlapping=True))
-        return self._rows(hits[:, 0], hits[:, 1]) if len(hits) else hits
-
-    def _rows(self, pieces: NDArray[np.intp], starts: NDArray[np.intp]) -> NDArray[np.intp]:
-        first, counts = self._first[pieces], self._counts[pieces]
-        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        owned = self._owned[np.repeat(first, counts) + within]
-        return np.column_stack([owned, np.repeat(starts, counts)])
+    def near(self, word: str) -> tuple[tuple[int, int], ...]:
+        """Where the words stand of which this one may be a misspelling, or beside which it may stand."""
+        places = tuple(place for number in sorted(self._near(word)) for place in self.places[number])
+        places += self.beside.get(word, ())
+        if len(self.remembered) >= MOST_REMEMBERED:
+            self.remembered.clear()
+        self.remembered[word] = places
+        return places
 
     @cached_property
     def longest(self) -> int:
-        """Characters of the longest piece."""
-        return max(map(len, self.wide), default=0)
+        """Letters of the longest word that is looked for."""
+        return max(map(len, (*self.words, *self.beside)), default=0)
 
-    @cached_property
-    def _counts(self) -> NDArray[np.intp]:
-        return np.array([len(each) for each in self.owners], dtype=np.intp)
+    def _near(self, word: str) -> set[int]:
+        size = len(word)
+        found: set[int] = set()
+        for length in range(size - 2, size + 3):
+            pieces = self.pieces.get(length)
+            edits = most_edits(length)
+            if pieces is None or abs(length - size) > edits:
+                continue
+            for number in _candidates(pieces, word, length):
+                known = self.words[number]
+                if word != known and OSA.distance(word, known, score_cutoff=edits) <= edits:
+                    found.add(number)
+        return found
 
-    @cached_property
-    def _first(self) -> NDArray[np.intp]:
-        return np.cumsum(self._counts) - self._counts
 
-    @cached_property
-    def _owned(self) -> NDArray[np.intp]:
-        return np.concatenate(self.owners)
+def _candidates(pieces: Pieces, word: str, length: int) -> Iterator[int]:
+    """Words of a length that share a piece with this one, where the typos can have left it."""
+    first, middle, last = _cuts(length)
+    yield from pieces.begin.get(word[: first[1]], ())
+    yield from pieces.end.get(word[len(word) - (last[1] - last[0]) :], ())
+    if middle and pieces.middle:
+        for start in range(middle[0] - 2, middle[1] - (middle[1] - middle[0]) + 3):
+            yield from pieces.middle.get(word[start : start + middle[1] - middle[0]], ())
 
-    @cached_property
-    def _of_bytes(self) -> tuple[NDArray[np.intp], BytesAhoCorasick]:
-        numbers = [number for number, piece in enumerate(self.narrow) if piece is not None]
-        automaton = BytesAhoCorasick([self.narrow[number] or b"" for number in numbers])
-        return np.array(numbers, dtype=np.intp), automaton
 
-    @cached_property
-    def _of_text(self) -> AhoCorasick:
-        return AhoCorasick(self.wide)
+def _cuts(length: int) -> tuple[tuple[int, int], tuple[int, int] | None, tuple[int, int]]:
+    """(start, end) of the first, the middle and the last piece of a word: as many as edits, and one more."""
+    if most_edits(length) == 1:
+        half = (length - 1) // 2
+        return (0, half), None, (half + 1, length)
+    third, two = (length - 2) // 3, 2 * (length - 2) // 3
+    return (0, third), (third + 1, two + 1), (two + 2, length)
 
 
 _MEMORY: WeakKeyDictionary[Names, Typos] = WeakKeyDictionary()
-_VARIANTS, _BLOCK = 4, 1 << 17
-_NOTHING = np.empty((0, 3), dtype=np.intp)
-
-
-def _as_array(hits: list[tuple[int, int, int]]) -> NDArray[np.intp]:
-    flat = chain.from_iterable(hits)
-    return np.fromiter(flat, dtype=np.intp, count=3 * len(hits)).reshape(-1, 3)
+_VARIANTS, _SHORTEST_WORD = 4, 4
 
 
 def typos_of(names: Names) -> Typos:
@@ -147,41 +157,57 @@ def find_typos(
 
     `refused` holds the first surface that came close, and what the guard said.
     """
-    places = candidates(typos, marked, entities)
-    return _Comparing(typos, marked, exact, field, words).compare(places)
+    return _Comparing(typos, marked, exact, field, words).compare(candidates(typos, marked, entities))
 
 
-def candidates(typos: Typos, marked: Marked, entities: Collection[int]) -> Iterator[tuple[int, int, int]]:
-    """(pattern, start, end) of the places where a name may stand with a typo; no other place can hold one."""
-    wanted = np.array([each.entity in entities for each in typos.patterns], dtype=bool)
-    found = _hits(typos, marked.text, wanted) if wanted.any() else _NOTHING
-    if not len(found):
-        return
-    starts, ends = marked.words()
-    pattern, word, at = found.T
-    count, length, edits = typos.shapes[pattern].T
-    first = starts.searchsorted(at, "right") - 1 - word
-    last = first + count - 1
-    inside = (first >= 0) & (last < len(starts))
-    first, last = np.where(inside, first, 0), np.where(inside, last, 0)
-    near = inside & (np.abs(ends[last] - starts[first] - length) <= edits)
-    kept = np.unique(np.column_stack([starts[first], ends[last], pattern])[near], axis=0)
-    yield from ((number, start, end) for start, end, number in kept.tolist())
-
-
-def _hits(typos: Typos, text: bytes | str, wanted: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """(pattern, word, start) of every piece of a wanted pattern, block by block, until `MOST_HITS`."""
-    found: list[NDArray[np.intp]] = []
-    total = 0
-    for begin in range(0, max(len(text), 1), _BLOCK):
-        hits = typos.scan(text[begin : begin + _BLOCK + typos.longest])
-        hits = hits[wanted[hits[:, 0]]]
-        hits[:, 2] += begin
-        found.append(hits)
-        total += len(hits)
-        if total > MOST_HITS:
+def candidates(typos: Typos, marked: Marked, entities: Collection[int]) -> list[tuple[int, int, int]]:
+    """(start, end, pattern) of the places where a name may stand with a typo; no other place can hold one."""
+    wanted = [pattern.entity in entities for pattern in typos.patterns]
+    if not any(wanted):
+        return []
+    starts, ends = np.flatnonzero(marked.first), np.flatnonzero(marked.last) + 1
+    found: set[tuple[int, int, int]] = set()
+    for at, places in _misspelled(typos, marked.folded, starts, ends, wanted):
+        if len(found) > MOST_PLACES:
             break
-    return np.concatenate(found)[:MOST_HITS]
+        for number, position in places:
+            first = at - position
+            last = first + len(typos.patterns[number].words) - 1
+            if wanted[number] and first >= 0 and last < len(starts):
+                found.add((int(starts[first]), int(ends[last]), number))
+    return sorted((*marked.without_repeated(start, end), number) for start, end, number in found)
+
+
+def _misspelled(
+    typos: Typos, folded: Folded, starts: Places, ends: Places, wanted: Sequence[bool]
+) -> Iterator[tuple[int, tuple[tuple[int, int], ...]]]:
+    """(number of the word, where what it may be stands) for every word that may be a misspelled one."""
+    sizes = ends - starts
+    chosen = (sizes >= _SHORTEST_WORD) & (sizes <= typos.longest + 2)
+    if all(each.capital for each, asked in zip(typos.patterns, wanted, strict=True) if asked):
+        chosen &= _capital(folded, starts)
+    numbers = np.flatnonzero(chosen)
+    text, remembered, near = folded.text, typos.remembered.get, typos.near
+    for at, start, end in zip(
+        numbers.tolist(), starts[numbers].tolist(), ends[numbers].tolist(), strict=True
+    ):
+        word = text[start:end]
+        places = remembered(word)
+        if places is None:
+            places = near(word)
+        if places:
+            yield at, places
+
+
+def _capital(folded: Folded, starts: Places) -> NDArray[np.bool_]:
+    """Which words begin with a capital letter in the original; of some rare scripts, a few more."""
+    original = starts if folded.origin is None else folded.origin[starts]
+    if folded.original.isascii():
+        letters = np.frombuffer(folded.original.encode("ascii"), dtype=np.uint8)[original]
+        return (letters >= ord("A")) & (letters <= ord("Z"))
+    codes = np.frombuffer(folded.original.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)[original]
+    changed: NDArray[np.bool_] = codes != folded.codes[starts]
+    return changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,35 +220,34 @@ class _Comparing:
     field: Field
     words: Words
 
-    def compare(self, places: Iterator[tuple[int, int, int]]) -> Mentions:
+    def compare(self, places: Sequence[tuple[int, int, int]]) -> Mentions:
         mentions = Mentions()
         taken = sorted(
             (match.span.start, match.span.end) for found in self.exact.matches.values() for match in found
         )
-        seen: dict[tuple[int, bytes | str], tuple[str | None, float] | None] = {}
-        for number, start, end in places:
-            surface = self.marked.text[start:end]
-            if (number, surface) not in seen:
+        seen: dict[tuple[int, str], _Verdict | None] = {}
+        for start, end, number in places:
+            pattern = self.typos.patterns[number]
+            span = self.marked.span(start, end, field=self.field)
+            if (number, span.surface) not in seen:
                 if len(seen) >= MOST_WINDOWS:
                     break
-                seen[number, surface] = self._verdict(self.typos.patterns[number], surface)
-            verdict = seen[number, surface]
+                seen[number, span.surface] = self._verdict(pattern, span.surface)
+            verdict = seen[number, span.surface]
             if verdict:
-                self._record(self.typos.patterns[number], (start, end), verdict, taken, mentions)
+                self._record(pattern, span, verdict, taken, mentions)
         return mentions
 
-    def _verdict(self, pattern: Pattern, surface: bytes | str) -> tuple[str | None, float] | None:
-        """(reason or None, similarity) of what stands at a place; None where it does not come close."""
-        written = unmarked(surface)
-        if OSA.distance(pattern.form.text, written, score_cutoff=pattern.apart) > pattern.apart:
-            return None
-        found = spelled(written)
+    def _verdict(self, pattern: Pattern, surface: str) -> _Verdict | None:
+        """What is to be said of a surface; None where it does not come close."""
+        found = spelled(surface)
         edits = edits_between(pattern, found)
         if not 0 < edits <= pattern.edits:
             return None
+        written = " ".join(found.words)
         similarity = round(1 - edits / max(len(pattern.form.text), len(written)), 4)
-        reason = word_difference(pattern.words, found[0], words=self.words)
-        return reason or self._rival(pattern, written, edits), similarity
+        reason = word_difference(pattern.words, found.words, words=self.words)
+        return _Verdict(reason or self._rival(pattern, written, edits), similarity)
 
     def _rival(self, pattern: Pattern, written: str, edits: int) -> str | None:
         """Other entities and confusables win where they come as close."""
@@ -235,57 +260,80 @@ class _Comparing:
     def _record(
         self,
         pattern: Pattern,
-        place: tuple[int, int],
-        verdict: tuple[str | None, float],
+        span: Span,
+        verdict: _Verdict,
         taken: Sequence[tuple[int, int]],
         mentions: Mentions,
     ) -> None:
         kept = mentions.matches.get(pattern.entity, ())
         if len(kept) >= MOST_MENTIONS:
             return
-        span = self.marked.span(*place, field=self.field)
-        reason, doubtful = verdict[0] or _case(pattern, span.surface) or _overlap(span, taken), False
+        reason, doubtful = verdict.reason or _overlap(span, taken), False
         if reason is None:
             text = self.marked.folded.original
             reason, doubtful = objection(pattern.form, span, text, _beside(span, taken))
         if reason is None:
-            match = Match(pattern.entity, Stage.FUZZY, span, verdict[1], doubtful)
+            match = Match(pattern.entity, Stage.FUZZY, span, verdict.similarity, doubtful)
             mentions.matches.setdefault(pattern.entity, []).append(match)
         else:
-            mentions.refused.setdefault(pattern.entity, NearMiss(span, reason, verdict[1]))
+            mentions.refused.setdefault(pattern.entity, NearMiss(span, reason, verdict.similarity))
 
 
-def spelled(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The words of a folded text, and what stands between them."""
-    words = tuple(_WORD.findall(text))
-    return words, tuple(_WORD.split(text)[1:-1])
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """Why a surface does not count (None: it does), and how close it comes."""
+
+    reason: str | None
+    similarity: float
 
 
-def edits_between(pattern: Pattern, found: tuple[tuple[str, ...], tuple[str, ...]]) -> int:
-    """Edits that turn the pattern's words into these, or one more than allowed; marks may become spaces."""
-    words, gaps = found
+@dataclass(frozen=True, slots=True)
+class Spelled:
+    """A surface in folded words, which of them begin with a capital, and what stands between them."""
+
+    words: tuple[str, ...]
+    capitals: tuple[bool, ...]
+    gaps: tuple[str, ...]
+
+
+def spelled(surface: str) -> Spelled:
+    """A surface or a name, taken apart."""
+    parts = _WORD.split(surface)
+    written = _WORD.findall(surface)
+    return Spelled(
+        words=tuple(map(_folded, written)),
+        capitals=tuple(word[0].isupper() for word in written),
+        gaps=tuple(" " if _SOFT.fullmatch(gap) else fold(gap).text for gap in parts[1:-1]),
+    )
+
+
+@lru_cache(maxsize=8192)
+def _folded(word: str) -> str:
+    return fold(word).text
+
+
+_WORD = re.compile(r"(?:[^\W_][\u0300-\u036f]*)+")
+_SOFT = re.compile(r'[\s*_~`"“”·‐‑-]+')
+
+
+def edits_between(pattern: Pattern, found: Spelled) -> int:
+    """Edits that turn the pattern's words into these, or one more than allowed.
+
+    Marks between words may become spaces. A misspelled word of a name with capitals has one, too.
+    """
     too_many = pattern.edits + 1
-    if len(words) != len(pattern.words) or any(
-        gap not in {" ", own} for gap, own in zip(gaps, pattern.gaps, strict=True)
+    if len(found.words) != len(pattern.words) or any(
+        gap not in {" ", own} for gap, own in zip(found.gaps, pattern.gaps, strict=True)
     ):
         return too_many
     edits = 0
-    for mine, other in zip(pattern.words, words, strict=True):
+    for mine, other, capital in zip(pattern.words, found.words, found.capitals, strict=True):
         if mine != other:
-            edits += OSA.distance(mine, other)
+            small = pattern.capital and not capital and other.isalpha()
+            edits += too_many if small else OSA.distance(mine, other)
             if edits > pattern.edits:
                 return too_many
     return edits
-
-
-_WORD = re.compile(r"[^\W_]+")
-
-
-def _case(pattern: Pattern, surface: str) -> str | None:
-    """A name that has a capital letter needs one."""
-    if pattern.name == pattern.name.lower() or surface != surface.lower():
-        return None
-    return "a name with a typo needs a capital letter"
 
 
 def _overlap(span: Span, taken: Sequence[tuple[int, int]]) -> str | None:
@@ -320,60 +368,73 @@ def compile_typos(names: Names) -> Typos:
         for entity, name, stage in owned
         for variant in variants(name)
     ]
-    marked = mark_wide([each.form.text for each in patterns])
-    owners: dict[str, list[tuple[int, int]]] = {}
-    for number, text in enumerate(marked):
-        for start, end, word in _cut(text, patterns[number].edits):
-            owners.setdefault(text[start:end], []).append((number, word))
+    misspelled: dict[str, list[tuple[int, int]]] = {}
+    beside: dict[str, list[tuple[int, int]]] = {}
+    for number, pattern in enumerate(patterns):
+        for position, word in enumerate(pattern.words):
+            if _can_be_misspelled(word):
+                misspelled.setdefault(word, []).append((number, position))
+        for word, position in _beside_a_figure(pattern):
+            beside.setdefault(word, []).append((number, position))
     return Typos(
         patterns=tuple(patterns),
-        wide=tuple(owners),
-        narrow=tuple(as_narrow(piece) for piece in owners),
-        owners=tuple(np.array(each, dtype=np.intp) for each in owners.values()),
-        shapes=np.array([(len(p.words), len(p.form.text), p.edits) for p in patterns], dtype=np.intp).reshape(
-            -1, 3
-        ),
+        words=tuple(misspelled),
+        places=tuple(map(tuple, misspelled.values())),
+        pieces=_pieces(tuple(misspelled)),
+        beside={word: tuple(places) for word, places in beside.items()},
         rivals=tuple(text for text, _ in rivals),
         rival_of=tuple(entity for _, entity in rivals),
     )
 
 
+def _pieces(words: Sequence[str]) -> dict[int, Pieces]:
+    pieces: dict[int, Pieces] = {}
+    for number, word in enumerate(words):
+        of_length = pieces.setdefault(len(word), Pieces())
+        first, middle, last = _cuts(len(word))
+        of_length.begin.setdefault(word[slice(*first)], []).append(number)
+        of_length.end.setdefault(word[slice(*last)], []).append(number)
+        if middle:
+            of_length.middle.setdefault(word[slice(*middle)], []).append(number)
+    return pieces
+
+
+def _can_be_misspelled(word: str) -> bool:
+    return word.isascii() and word.isalpha() and most_edits(len(word)) > 0
+
+
+def _beside_a_figure(pattern: Pattern) -> Iterator[tuple[str, int]]:
+    """The longest word of a name that has a figure or a numeral, whose difference is worth a near miss."""
+    if any(value_of(word) is not None for word in pattern.words):
+        size, position = max((len(word), -at) for at, word in enumerate(pattern.words))
+        if size >= _SHORTEST_WORD:
+            yield pattern.words[-position], -position
+
+
 def _patterns(entity: int, name: str) -> Iterator[Pattern]:
     """The name and what is left of it without the parts that can be spared, where it is long enough."""
     for variant, text in _texts(name):
-        words, gaps = spelled(text)
-        whole = "".join(map("".join, zip_longest(words, gaps, fillvalue="")))
-        spelled_out = any(word.isascii() and word.isalpha() and most_edits(len(word)) for word in words)
-        if variant.acronym or len(whole) < SHORTEST_NAME or not spelled_out:
+        parts = spelled(text)
+        whole = "".join(map("".join, zip_longest(parts.words, parts.gaps, fillvalue="")))
+        if variant.acronym or len(whole) < SHORTEST_NAME or not any(map(_can_be_misspelled, parts.words)):
             continue
-        edits = 2 if sum(map(len, words)) >= TWO_EDITS else 1
-        yield Pattern(entity, name, Form(whole, Case.ANY, variant.omissions), words, gaps, edits)
+        edits = 2 if sum(map(len, parts.words)) >= TWO_EDITS else 1
+        form = Form(whole, Case.ANY, variant.omissions)
+        yield Pattern(entity, name, form, parts.words, parts.gaps, any(parts.capitals), edits)
 
 
 def _texts(name: str) -> Iterator[tuple[Variant, str]]:
-    """Each variant folded, and with its abbreviations written out."""
+    """Each variant, and with its abbreviations written out."""
     for variant in islice(variants(name), _VARIANTS):
-        text = " ".join(_SOFT.sub(" ", fold(variant.text).text).split())
-        yield variant, text
-        long = _ABBREVIATED.sub(lambda match: ABBREVIATIONS[match[1]], text)
-        if long != text:
+        yield variant, variant.text
+        long = _ABBREVIATED.sub(_written_out, variant.text)
+        if long != variant.text:
             yield variant, long
 
 
-_ABBREVIATED = re.compile(rf"(?<!\w)({'|'.join(ABBREVIATIONS)})(?:\.|(?!\w))")
-_SOFT = re.compile(r'[*_~`"·\n-]')
+def _written_out(short: re.Match[str]) -> str:
+    long = ABBREVIATIONS[short[1].casefold()]
+    return long.capitalize() if short[1][0].isupper() else long
 
 
-def _cut(marked: str, edits: int) -> list[tuple[int, int, int]]:
-    """(start, end, word) of the pieces: one more than edits, a character apart, each beginning in a word."""
-    starts, _ = word_bounds(marked)
-    size, parts = len(marked) - edits, edits + 1
-    pieces = []
-    for index in range(parts):
-        start, end = index * size // parts + index, (index + 1) * size // parts + index
-        while start < end and not unmarked(marked[start]).isalnum():
-            start += 1
-        if start == end:
-            return []
-        pieces.append((start, end, int(starts.searchsorted(start, "right")) - 1))
-    return pieces
+_ABBREVIATED = re.compile(rf"(?<!\w)({'|'.join(ABBREVIATIONS)})(?:\.|(?!\w))", re.IGNORECASE)

@@ -66,19 +66,19 @@ def _replaced(name: Sequence[str], surface: Sequence[str]) -> Iterator[tuple[str
 
 
 def _same_value(mine: str, other: str) -> bool:
-    value = _value(mine)
-    return value is not None and value == _value(other)
+    value = value_of(mine)
+    return value is not None and value == value_of(other)
 
 
 def _values_differ(name: Sequence[str], surface: Sequence[str]) -> str | None:
-    mine, other = (Counter(filter(None, map(_value, words))) for words in (name, surface))
+    mine, other = (Counter(filter(None, map(value_of, words))) for words in (name, surface))
     if mine == other:
         return None
     left, right = (" ".join(map(str, sorted((a - b).elements()))) for a, b in ((mine, other), (other, mine)))
     return f"numbers differ: {left or '–'} / {right or '–'}"
 
 
-def _value(word: str) -> int | None:
+def value_of(word: str) -> int | None:
     """The number that a word says, if it does: 11, xi (of two letters and more), eleven, 11th, eleventh."""
     if word.isdecimal():
         return int(word[:_LONGEST_FIGURE])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from string import ascii_lowercase, digits
 
@@ -28,7 +29,7 @@ _FIRST, _LAST = np.uint32(0x40000), np.uint32(0x80000)
 Places = NDArray[np.intp]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Marked:
     """A folded text with its words marked and its separators reduced to single spaces.
 
@@ -42,13 +43,16 @@ class Marked:
     first: NDArray[np.bool_]
     last: NDArray[np.bool_]
 
-    def words(self) -> tuple[Places, Places]:
-        """Where the words of the text begin, and where they end."""
-        starts, ends = np.flatnonzero(self.first), np.flatnonzero(self.last) + 1
-        if self.removed is not None:
-            gone = self.removed + np.arange(len(self.removed))
-            starts, ends = starts - gone.searchsorted(starts), ends - gone.searchsorted(ends)
-        return starts, ends
+    @cached_property
+    def _gone(self) -> Places | None:
+        """The places of the separators that were taken out."""
+        return None if self.removed is None else self.removed + np.arange(len(self.removed))
+
+    def without_repeated(self, start: int, end: int) -> tuple[int, int]:
+        """Where a piece of the folded text stands in `text`."""
+        if self._gone is None:
+            return start, end
+        return start - int(self._gone.searchsorted(start)), end - int(self._gone.searchsorted(end))
 
     def span(self, start: int, end: int, *, field: Field) -> Span:
         """The original text behind `text[start:end]`."""
@@ -69,15 +73,12 @@ class Marked:
 
 _SPACE_CODE = ord(" ")
 _ANY_LETTER = 0x1FFFF
-_ANY_CODE, _ASCII_END = np.uint32(_ANY_LETTER), 0x80
 _FIRST_WIDE = chr(_FIRST)
 _UNMARKED = {code: chr(code) for code in range(256)} | {
     ord(letter) ^ first ^ last: letter
     for letter, first, last in product(ascii_lowercase + digits, (0, 0x20), (0, 0x80))
 }
 
-_MARKED_FIRST = {ord(letter) ^ 0x20 ^ last for letter, last in product(ascii_lowercase + digits, (0, 0x80))}
-_IS_FIRST = bytes(code in _MARKED_FIRST for code in range(256))
 _PLAIN = bytes(ord(_UNMARKED[code]) if ord(_UNMARKED[code]) < 0x80 else ord("?") for code in range(256))  # noqa: PLR2004
 
 
@@ -120,28 +121,6 @@ def mark_wide(texts: Sequence[str]) -> list[str]:
 
 
 _BETWEEN = "\n\n"
-
-
-def word_bounds(text: bytes | str) -> tuple[Places, Places]:
-    """Where the words of a marked text begin, and where they end."""
-    if isinstance(text, bytes):
-        first = np.frombuffer(text.translate(_IS_FIRST), dtype=np.bool_)
-        last = np.frombuffer(text, dtype=np.int8) < 0
-    else:
-        codes = np.frombuffer(text.encode("utf-32-le"), dtype=np.uint32)
-        first, last = (codes & _FIRST) != 0, (codes & _LAST) != 0
-    return np.flatnonzero(first), np.flatnonzero(last) + 1
-
-
-def as_narrow(wide: str) -> bytes | None:
-    """A piece in the marking of ASCII texts, or None where such a text cannot hold it."""
-    codes = np.frombuffer(wide.encode("utf-32-le"), dtype=np.uint32)
-    letters = codes & _ANY_CODE
-    if (letters >= _ASCII_END).any():
-        return None
-    first, last = (codes & _FIRST != 0) * _FIRST_ASCII, (codes & _LAST != 0) * _LAST_ASCII
-    narrow: bytes = (letters.astype(np.uint8) ^ first ^ last).tobytes()
-    return narrow
 
 
 def unmarked(text: bytes | str) -> str:

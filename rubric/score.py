@@ -93,7 +93,11 @@ def settle(plan: Plan) -> Verdict:
 def _criterion(index: int, entity: Entity, plan: Plan, known: Known) -> Criterion:
     if entity.kind is Kind.CHUNK:
         return _chunk_criterion(index, entity, plan)
-    mentions = plan.mentions.get(index, [])
+    mentions = plan.mentions.get(index)
+    if mentions is None and index not in known.in_question and index not in known.is_answer:
+        refused = plan.refused.get(index)
+        return Criterion(index, 0.0, near_miss=refused) if refused else _not_found(index)
+    mentions = mentions or []
     remarks = flags.criterion_flags(
         mentions,
         plan.texts,
@@ -124,6 +128,12 @@ def _first_refused(found: Sequence[Mentions]) -> dict[int, NearMiss]:
 def _preference(match: Match) -> tuple[bool, bool]:
     """What is no doubtful match, then the name before an alias, then text order (fields as requested)."""
     return match.doubtful, match.stage is Stage.ALIAS
+
+
+@lru_cache(maxsize=4096)
+def _not_found(index: int) -> Criterion:
+    """The criterion of most entities of a large rubric, made once."""
+    return Criterion(index, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
