@@ -81,6 +81,13 @@ def date_forms(day: date) -> Iterator[str]:
     yield from _numeric_forms(day)
 
 
+def month_forms(period: Period) -> Iterator[str]:
+    """Every usual way to write a month of a year."""
+    month = _MONTHS[(period.month or 1) - 1]
+    for name in (month, month[:3], f"{month[:3]}.", *_OTHER_NAMES.get(month, ())):
+        yield from (f"{name} {period.year}", f"{name}, {period.year}", f"{name} of {period.year}")
+
+
 def _numeric_forms(day: date) -> Iterator[str]:
     yield from (
         day.isoformat(),

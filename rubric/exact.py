@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from rubric.context import Beside, objection
 from rubric.entity import Field, Match, NearMiss, Stage
-from rubric.forms import Case
 from rubric.marking import Marked, unmarked
 from rubric.names import Names, Owner
 from rubric.text import Folded
@@ -132,10 +131,12 @@ class _Reading:
         if len(kept) >= MOST_MENTIONS or (kept and owner.stage is None):
             return
         span = self.marked.span(found.start, found.end, field=self.field)
-        reason, doubtful = found.goes_on or _refusal(owner, span.surface), False
+        reason, doubtful = found.goes_on or _of_another(owner), False
         if reason is None and owner.stage in {Stage.EXACT, Stage.ALIAS}:
             beside = Beside(before=found.named_before, behind=found.named_behind)
-            reason, doubtful = objection(owner.form, span, self.marked.folded.original, beside)
+            reason, doubtful = objection(
+                owner.form, span, self.marked.folded.original, beside, name=owner.name
+            )
         elif reason is None and owner.stage is Stage.NUMBER:
             reason = self._spoken_refusal(owner, found)
         if reason is None and owner.stage is not None:
@@ -203,24 +204,5 @@ def _outermost(found: set[tuple[int, int, int]]) -> Iterator[tuple[int, int, int
             yield match
 
 
-def _refusal(owner: Owner, surface: str) -> str | None:
-    """Why a surface does not count although its letters do."""
-    if owner.stage is None:
-        return f"names a different entity: “{owner.name}”"
-    form = owner.form
-    if form.case is Case.ANY:
-        return None
-    letters = [character for character in surface if character.isalpha()]
-    if form.case is Case.CAPITAL and letters and letters[0].islower():
-        return "without its article or qualifier, one word needs a capital letter"
-    if form.case is Case.SAME and not _same_case(owner.name, letters, short=form.text):
-        return "a common word needs the capital letters of the name"
-    return None
-
-
-def _same_case(name: str, letters: Sequence[str], *, short: str) -> bool:
-    """Whether the letters stand in capitals as in the name, or all of them do."""
-    capitals = [character.isupper() for character in name if character.isalpha()]
-    shown = [letter.isupper() for letter in letters]
-    all_capitals = bool(shown) and all(shown)
-    return all_capitals or (shown == capitals and len(letters) == len(short))
+def _of_another(owner: Owner) -> str | None:
+    return f"names a different entity: “{owner.name}”" if owner.stage is None else None

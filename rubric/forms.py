@@ -36,10 +36,13 @@ MOST_FORMS = 32
 
 
 class Case(StrEnum):
-    """What the capitals of a surface must show before it counts."""
+    """What the capitals of a surface must show before it counts: nothing, one letter, all letters (or one
+    where no sentence begins), exactly those of the name.
+    """
 
     ANY = "any"
     CAPITAL = "capital"
+    CAPITALS = "capitals"
     SAME = "same"
 
 
@@ -69,6 +72,8 @@ def forms(name: str) -> tuple[Form, ...]:
                 found.setdefault(text, Form(text, _case(variant, words), variant.omissions))
     for text in _joined(name):
         found.setdefault(text, Form(text, Case.SAME))
+    for text in _family_first(name):
+        found.setdefault(text, Form(text, Case.ANY))
     return tuple(found.values())
 
 
@@ -76,14 +81,18 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 def _case(variant: Variant, words: Sequence[str]) -> Case:
-    """One word that could be anybody's needs its capitals: "US" is not "us", "Fame" (album) not "fame"."""
+    """A name of one word needs its capitals: "US" is not "us", "Apple" not "apple", "ERA" not "Era"."""
     if variant.acronym:
         return Case.SAME
-    if len(words) > 1 or variant.text == variant.text.lower():
+    bare = words[1:] if words[0] in {"the", "a", "an"} and len(words) > 1 else words
+    if len(bare) > 1 or variant.text == variant.text.lower():
         return Case.ANY
-    if words[0] in FUNCTION_WORDS:
+    if bare == words and words[0] in FUNCTION_WORDS:
         return Case.SAME
-    return Case.CAPITAL if variant.omissions else Case.ANY
+    last = variant.text.split()[-1]
+    if last[:1].islower():
+        return Case.ANY
+    return Case.CAPITALS if last.isupper() and last.isalpha() and len(last) > 1 else Case.CAPITAL
 
 
 def _joined(name: str) -> Iterator[str]:
@@ -91,6 +100,13 @@ def _joined(name: str) -> Iterator[str]:
     words = name.split()
     if len(words) == _PAIR and all(len(word) > 1 and word.isalpha() and word[0].isupper() for word in words):
         yield fold("".join(words)).text
+
+
+def _family_first(name: str) -> Iterator[str]:
+    """As bibliographies write it: Orwell, George."""
+    words = name.split()
+    if len(words) == _PAIR and all(len(word) > 1 and word.isalpha() and word[0].isupper() for word in words):
+        yield fold(f"{words[1]}, {words[0]}").text
 
 
 _PAIR = 2
@@ -155,6 +171,12 @@ class _Reading:
             yield from (f"{short}.", short)
         if len(self.pieces) > 1:
             yield from self._numeral(word, index)
+        which = ordinal_value(word)
+        if which:
+            yield from (ordinal(which), spoken_ordinal(which))
+        prefixed = _PREFIXED.fullmatch(word)
+        if prefixed:
+            yield f"{prefixed[1]} {prefixed[2]}"
         if index == len(self.pieces) - 1:
             yield from _plural(word, alone=len(self.pieces) == 1)
         lettered = _LETTERS_AND_DIGITS.fullmatch(word)
@@ -163,7 +185,7 @@ class _Reading:
 
     def _numeral(self, word: str, index: int) -> Iterator[str]:
         """VIII: also 8, eight, the eighth; 8: also eight, and VIII behind a word; 8th: also eighth."""
-        number = roman_value(word.upper()) if word in self.romans else spoken_value(word)
+        number = roman_value(word.upper()) if word in self.romans - {"x"} else spoken_value(word)
         number = int(word) if number is None and word.isdecimal() and len(word) < _PAIR + 1 else number
         if number:
             yield from (str(number), spoken(number))
@@ -171,9 +193,6 @@ class _Reading:
                 yield roman(number).lower()
                 if word in self.romans:
                     yield from (f"the {spoken_ordinal(number)}", f"the {ordinal(number)}")
-        which = ordinal_value(word)
-        if which:
-            yield from (ordinal(which), spoken_ordinal(which))
 
     def _goes_on_in_figures(self, index: int) -> bool:
         """Whether the numeral is a part of a longer figure, a version or a score."""
@@ -185,6 +204,8 @@ class _Reading:
         before, after = self.pieces[index - 1], self.pieces[index + 1]
         if before.isascii() and before.isalpha() and len(before) < _LONG_ENOUGH and after.isdecimal():
             yield ""
+        if after in {"jr", "sr", "junior", "senior"}:
+            yield ", "
 
     def _mark(self, index: int) -> Iterator[str]:
         """A mark inside a name of several words is often left out; one that carries a short name is not."""
@@ -193,14 +214,14 @@ class _Reading:
         glued = bool(before and after) and _is_word(before[0]) and _is_word(after[0])
         words = [piece for piece in pieces if _is_word(piece)]
         long_enough = sum(map(len, words)) >= _LONG_ENOUGH
-        if mark == "&" and not glued:
-            yield "and"
+        if mark == "&":
+            yield from (" & ", "&amp;") if glued else ("and",)
         elif mark == "'" and glued:
             yield ""
         elif mark == "/" and glued and long_enough:
             yield from (" ", "")
-        elif mark == "-" and glued and long_enough and not (before[0].isdecimal() and after[0].isdecimal()):
-            yield ""
+        elif mark == "-" and glued and before[0] != "re" and sum(map(len, words)) > _LONG_ENOUGH:
+            yield from () if before[0].isdecimal() and after[0].isdecimal() else ("",)
         elif mark in ".,:;!?" and not glued:
             own_dot = mark == "." and bool(before) and before[0] in OWN_DOT
             if len(words) > 1 or own_dot:
@@ -208,6 +229,7 @@ class _Reading:
 
 
 _LONG_ENOUGH = 4
+_PREFIXED = re.compile(r"(pre|post|non|anti|multi|semi|counter|inter|micro|pseudo|co|e)([a-z]{4,})")
 _LETTERS_AND_DIGITS = re.compile(r"([a-z]{1,3})(\d{1,4})")
 
 
@@ -221,8 +243,12 @@ def _initials(piece: str) -> Iterator[str]:
 
 def _plural(word: str, *, alone: bool) -> Iterator[str]:
     """A common noun at the end stands in either number; "William" and "Williams" are two names."""
+    if word.isdecimal() and not alone and len(word) < _LONG_ENOUGH:
+        yield f"{word}s"
     if not word.isascii() or not word.isalpha() or len(word) < _LONG_ENOUGH:
         return
+    if word.endswith("y") and word[-2] not in "aeiou":
+        yield f"{word}s"  # of a name: the Grammys
     singular = word.removesuffix("s") if not word.endswith(("ss", "us", "is")) else word
     if alone or not ({word, singular} & HEADS):
         return

@@ -271,7 +271,7 @@ class _Comparing:
         reason, doubtful = verdict.reason or _overlap(span, taken), False
         if reason is None:
             text = self.marked.folded.original
-            reason, doubtful = objection(pattern.form, span, text, _beside(span, taken))
+            reason, doubtful = objection(pattern.form, span, text, _beside(span, taken), name=pattern.name)
         if reason is None:
             match = Match(pattern.entity, Stage.FUZZY, span, verdict.similarity, doubtful)
             mentions.matches.setdefault(pattern.entity, []).append(match)

@@ -43,7 +43,9 @@ def word_difference(name: Sequence[str], surface: Sequence[str], *, words: Words
     return (
         _values_differ(name, surface)
         or _directions_differ(name, surface)
-        or next(filter(None, (_pair(a, b, words) for a, b in _replaced(name, surface))), None)
+        or next(
+            filter(None, (_pair(a, b, words, given=given) for a, b, given in _replaced(name, surface))), None
+        )
     )
 
 
@@ -55,14 +57,16 @@ def most_edits(letters: int) -> int:
 _SHORTEST, _LONG, _RARE = 5, 10, 7
 
 
-def _replaced(name: Sequence[str], surface: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The words that stand in each other's place."""
+def _replaced(name: Sequence[str], surface: Sequence[str]) -> Iterator[tuple[str, str, bool]]:
+    """The words that stand in each other's place, and whether the name goes on behind them."""
     if len(name) == len(surface):
-        yield from ((a, b) for a, b in zip(name, surface, strict=True) if a != b and not _same_value(a, b))
+        for place, (mine, other) in enumerate(zip(name, surface, strict=True)):
+            if mine != other and not _same_value(mine, other):
+                yield mine, other, place < len(name) - 1
         return
-    mine, other = Counter(name) - Counter(surface), Counter(surface) - Counter(name)
-    if len(mine) == len(other) == 1:
-        yield next(iter(mine)), next(iter(other))
+    left, right = Counter(name) - Counter(surface), Counter(surface) - Counter(name)
+    if len(left) == len(right) == 1:
+        yield next(iter(left)), next(iter(right)), False
 
 
 def _same_value(mine: str, other: str) -> bool:
@@ -97,7 +101,7 @@ def _directions_differ(name: Sequence[str], surface: Sequence[str]) -> str | Non
     return f"directions differ: {left} / {right}"
 
 
-def _pair(mine: str, other: str, words: Words) -> str | None:
+def _pair(mine: str, other: str, words: Words, *, given: bool) -> str | None:
     """Why one word in the place of another makes another name."""
     if min(len(mine), len(other)) == 1:
         return f"initials differ: {mine} / {other}"
@@ -108,6 +112,8 @@ def _pair(mine: str, other: str, words: Words) -> str | None:
     edits = OSA.distance(mine, other)
     if edits > most_edits(min(len(mine), len(other))):
         return f"words differ: {mine} / {other}"
+    if given and _undoubled(mine) == _undoubled(other):
+        return None
     return _opposite(mine, other) or _ending(mine, other) or _known(mine, other, words)
 
 
@@ -129,7 +135,7 @@ def _ending(mine: str, other: str) -> str | None:
     return None
 
 
-_SAME_SOUND = ({"c", "k"}, {"j", "y"}, {"i", "y"}, {"v", "w"}, {"s", "z"}, {"f", "v"})
+_SAME_SOUND = ({"c", "k"}, {"g", "q"}, {"k", "q"}, {"j", "y"}, {"i", "y"}, {"v", "w"}, {"s", "z"}, {"f", "v"})
 
 
 def _known(mine: str, other: str, words: Words) -> str | None:
@@ -163,6 +169,7 @@ def _transliterated(word: str) -> str:
 _SOUNDS = tuple(
     (re.compile(pattern), sound)
     for pattern, sound in (
+        (r"^q(?!u)", "g"),
         (r"t?sch|tch", "ch"),
         (r"kh", "h"),
         (r"ts(?=[aeiouy])|tz", "c"),

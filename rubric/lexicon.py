@@ -245,7 +245,7 @@ MEASURES = {
     "yd": ("yd", "yards", "yard"),
     "kg": ("kg", "kilograms", "kilogrammes", "kilogram", "kilos"), "g": ("g", "grams", "grammes", "gram"),
     "mg": ("mg", "milligrams"), "t": ("tons", "tonnes", "ton", "tonne"),
-    "lb": ("lb", "lbs", "pounds", "pound"),
+    "lb": ("lb", "lbs"), "pound": ("pounds", "pound"),
     "oz": ("oz", "ounces", "ounce"), "l": ("l", "liters", "litres", "liter", "litre"),
     "ml": ("ml", "milliliters"),
     "s": ("seconds", "second", "sec", "secs"), "min": ("minutes", "minute", "min", "mins"),

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from ahocorasick_rs import AhoCorasick, BytesAhoCorasick, MatchKind
 
-from rubric.dates import Period, date_forms, date_value, period_value
+from rubric.dates import Period, date_forms, date_value, month_forms, period_value
 from rubric.entity import Entity, Kind, Rubric, Stage
 from rubric.errors import Fault, InvalidRubric
 from rubric.forms import Case, Form, forms
@@ -83,7 +83,9 @@ class Names:
         numbers = {pattern: number for number, pattern in enumerate(self.patterns)}
         article = mark_wide(["the"])[0] + " "
         found: dict[int, list[tuple[int, int]]] = {}
-        for number, pattern in enumerate(self.patterns):
+        for number, (pattern, owners) in enumerate(self.owners.items()):
+            if any(owner.stage is None for owner in owners):
+                continue
             ends = [match.start() for match in _COMMA.finditer(pattern)]
             starts = [len(article)] if pattern.startswith(article) else []
             shorter = [(pattern[:end], 0) for end in ends] + [(pattern[start:], start) for start in starts]
@@ -132,8 +134,8 @@ def compile_names(entities: Sequence[tuple[int, Entity]]) -> Names:
         own, meant = _own_names(index, entity)
         faults += _unmatchable(index, entity, matchable=bool(own or meant))
         faults += _contradictions(index, entity, {owner.form.text for owner in own})
-        for value in meant:
-            values.add(index, value)
+        for value, name in meant.items():
+            values.add(index, value, name=name)
         found += (*own, *_confusables(index, entity))
     if faults:
         raise InvalidRubric(tuple(faults))
@@ -148,25 +150,27 @@ def _by_pattern(found: Sequence[Owner]) -> dict[str, tuple[Owner, ...]]:
     return {marked: tuple(by_entity.values()) for marked, by_entity in owners.items()}
 
 
-def _own_names(index: int, entity: Entity) -> tuple[list[Owner], list[Quantity | Period]]:
+def _own_names(index: int, entity: Entity) -> tuple[list[Owner], dict[Quantity | Period, str]]:
     """Ways to write the name and the aliases, and their values where they have one."""
     own: list[Owner] = []
-    values: dict[Quantity | Period, None] = {}
+    values: dict[Quantity | Period, str] = {}
     for name in (entity.name, *entity.aliases):
         day = date_value(name) if entity.kind in {Kind.AUTO, Kind.DATE} else None
-        period = period_value(name) if entity.kind == Kind.DATE else None
+        period = period_value(name) if entity.kind in {Kind.AUTO, Kind.DATE} else None
         amount = quantity(name) if entity.kind in {Kind.AUTO, Kind.NUMBER} else None
         stage = Stage.EXACT if name is entity.name else Stage.ALIAS
         if day is not None:
             own += [Owner(index, Stage.DATE, _as_form(text), name) for text in date_forms(day)]
-        elif period is not None:
-            values[period] = None
+        elif period is not None and entity.kind == Kind.DATE:
+            values.setdefault(period, name)
+        elif period is not None and period.month:
+            own += [Owner(index, Stage.DATE, _as_form(text), name) for text in month_forms(period)]
         elif amount is not None:
-            values[amount] = None
+            values.setdefault(amount, name)
             own += [Owner(index, Stage.NUMBER, _as_form(text), name) for text in _spoken(amount)]
         else:
             own += [Owner(index, stage, form, name) for form in forms(name)]
-    return own, list(values)
+    return own, values
 
 
 def _as_form(text: str) -> Form:

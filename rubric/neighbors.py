@@ -31,17 +31,24 @@ class Neighbor:
 
 
 def longer_name(
-    text: str, start: int, end: int, *, named_before: bool = False, named_behind: bool = False
+    text: str,
+    start: int,
+    end: int,
+    *,
+    named_before: bool = False,
+    named_behind: bool = False,
+    shortened: bool = False,
 ) -> Neighbor | None:
     """What makes `text[start:end]` a part of a longer name, if anything does.
 
-    `named_before` and `named_behind`: a name of the rubric stands there, so that it is no part of this one.
+    `named_before` and `named_behind`: a name of the rubric stands there, so that it is no part of this one;
+    `shortened`: the name has lost its article ("Hague").
     """
     found = None
     if not named_behind:
         found = _behind(text, start, end)
     if not named_before and not (found and found.certain):
-        found = _before(text, start, end) or found
+        found = _before(text, start, end, shortened=shortened) or found
     return found
 
 
@@ -50,9 +57,9 @@ def _behind(text: str, start: int, end: int) -> Neighbor | None:
     first, second = follows[:1], follows[1:2]
     if first in _HYPHENS and second.isalpha():
         return _hyphenated(text[start:end], follows)
-    if first != " " or not (second.isdigit() or second.isupper() or second == "&"):
+    numbered = _NUMBERED.match(follows) if first in " :,–" else None
+    if not numbered and (first != " " or not (second.isdigit() or second.isupper() or second == "&")):
         return None
-    numbered = _NUMBERED.match(follows)
     if numbered:
         return _goes_on(text[start:end], numbered[0], certain=True)
     if second.isdigit():
@@ -67,8 +74,8 @@ _REACH = 48
 _HYPHENS = ("-", "‐", "‑", "–")
 _PARTS = "Part|Vol\\.?|Volume|Chapter|Episode|Season|Book|Act|Phase|No\\.?|Number|Type|Mark|Series|Version"
 _NUMBERED = re.compile(
-    rf" (?:(?:{_PARTS}) (?:\d{{1,3}}|[IVX]+|One|Two|Three|Four|Five|Six)(?!\w)"
-    r"|(?:[IVX]{2,7}|[VX])(?![\w.]))"
+    rf"(?:[:,]? (?:{_PARTS}) (?:\d{{1,3}}|[IVX]+|One|Two|Three|Four|Five|Six)(?!\w)"
+    r"| (?:[IVX]{2,7}|[VX])(?![\w.]))"
 )
 _PARTNER = re.compile(r" & [^\W\d_]\w+")
 
@@ -101,7 +108,7 @@ def _figure(text: str, start: int, end: int, follows: str) -> Neighbor | None:
 _SMALL_FIGURE = re.compile(r" [1-9]\d?(?![\d%°])(?![.,:/–-]\d)")
 _COUNTED = re.compile(r" (?:[a-z]+s|million|billion|thousand|percent|per cent|km|kg|people|men|women)(?!\w)")
 _PLACED = re.compile(
-    r"(?:^|\W)(?:in|at|from|near|to|by|of|over|against|with|and|or|on|along)"
+    r"(?:^|\W)(?:in|at|from|near|on|along)"
     r"(?: (?:the|der|dem|den|la|le))? $",
     re.IGNORECASE,
 )
@@ -120,10 +127,13 @@ def _capitalized(text: str, start: int, end: int, follows: str) -> Neighbor | No
         return _goes_on(name, follows[: rest.end()], certain=True)
     if word in FUNCTION_WORDS or word in CALENDAR or word in ROLES:
         return None
-    certain = (
-        word not in {"jr", "sr"} and not rest[0].isupper() and not _in_capitals(text, start, rest.end() + end)
-    )
+    open_ = word in {"jr", "sr"} or _FRONTED.search(text[max(0, start - _REACH) : start])
+    heading = rest[0].isupper() or _in_capitals(text, start, rest.end() + end)
+    certain = not open_ and (not heading or " " not in name)
     return _goes_on(name, follows[: rest.end()], certain=certain)
+
+
+_FRONTED = re.compile(r"(?:^|[.!?\n]\s*)(?:In|At|From|Near|On|Around|Outside|Unlike|With|For) $")
 
 
 def _in_capitals(text: str, start: int, end: int) -> bool:
@@ -137,13 +147,14 @@ def _in_capitals(text: str, start: int, end: int) -> bool:
 _SHORT_WORD, _MOSTLY = 3, 0.6
 
 
-def _before(text: str, start: int, end: int) -> Neighbor | None:
+def _before(text: str, start: int, end: int, *, shortened: bool) -> Neighbor | None:
     precedes = text[max(0, start - _REACH) : start]
     name = text[start:end]
     if precedes[-1:] in _HYPHENS:
         return _hyphen_before(precedes, name)
-    if precedes[-1:] != " " or not name[:1].isupper():
+    if precedes[-1:] not in {" ", "\n"} or not name[:1].isupper():
         return None
+    wrapped = precedes[-1] == "\n"
     last = precedes[:-1].rpartition(" ")[2]
     if last in _LEANING:
         of = _OF.search(precedes)
@@ -157,13 +168,15 @@ def _before(text: str, start: int, end: int) -> Neighbor | None:
         return None
     if word in NEW_NAME_BEFORE:
         return Neighbor(f"part of a longer name: “{last} {name}”", certain=True)
+    if wrapped:
+        return None
     before = precedes[: -len(last) - 1]
     begins = not before or _SENTENCE_START.search(before)
     known = word in ROLES or word in FUNCTION_WORDS or word in CALENDAR
     whole_name = " " in name and HEADS.isdisjoint(name.casefold().split())
-    if begins or known or whole_name:
+    if known or whole_name or (begins and not shortened):
         return None
-    return Neighbor(f"part of a longer name: “{last} {name}”", certain=" " in name)
+    return Neighbor(f"part of a longer name: “{last} {name}”", certain=" " in name or shortened)
 
 
 _OF = re.compile(r"(?<!\w)([^\W\d_a-z][^\W\d_]+) of (?:the )?$")

@@ -12,8 +12,8 @@ from functools import cache
 
 from rubric.lexicon import ORDINALS, SCALES, TENS, UNITS
 
-MOST_ROMAN = 39
-"""Beyond it a run of capitals is more often an abbreviation (XL, CD, MC) than a numeral."""
+MOST_ROMAN = 89
+"""Beyond it, and for XL, LI and the like, a run of capitals is more often an abbreviation than a numeral."""
 
 
 def spoken(number: int) -> str:
@@ -82,7 +82,7 @@ def spoken_ordinal(number: int) -> str:
 
 def roman(number: int) -> str:
     """`XIV`, up to `MOST_ROMAN`."""
-    return "X" * (number // 10) + _ROMAN_UNITS[number % 10]
+    return _ROMAN_TENS[number // 10] + _ROMAN_UNITS[number % 10]
 
 
 def roman_value(text: str) -> int | None:
@@ -100,7 +100,8 @@ def ordinal_value(text: str) -> int | None:
     return _ordinal_values().get(text)
 
 
-_TEN, _HUNDRED, _THOUSAND = 10, 100, 1000
+_TEN, _HUNDRED, _THOUSAND, _SHORT_ROMAN = 10, 100, 1000, 2
+_ROMAN_TENS = ("", "X", "XX", "XXX", "XL", "L", "LX", "LXX", "LXXX")
 _ROMAN_UNITS = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")
 
 
@@ -116,7 +117,8 @@ def _as_ordinal(word: str) -> str:
 
 @cache
 def _romans() -> dict[str, int]:
-    return {roman(number): number for number in range(1, MOST_ROMAN + 1)}
+    numerals = {roman(number): number for number in range(1, MOST_ROMAN + 1)}
+    return {text: number for text, number in numerals.items() if "L" not in text or len(text) > _SHORT_ROMAN}
 
 
 @cache

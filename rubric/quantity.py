@@ -38,7 +38,8 @@ def quantity(text: str) -> Quantity | None:
     scale = match["scale"]
     power = SCALE_WORDS.get(scale or "", SHORT_SCALES.get(scale or "", 0))
     if scale in SHORT_SCALES and unit not in CURRENCY_SIGNS.values():
-        return None
+        unit, power = unit_named(scale), 0  # 5 m is a length, $5 m an amount
+        return Quantity(value, unit) if unit and not word else None
     return Quantity(_scaled(value, power), unit) if not word or unit else None
 
 
@@ -59,6 +60,11 @@ def read_behind(value: Decimal, behind: str, *, before: str) -> tuple[Quantity, 
     if named and (not currency or named == currency):
         whole = unit.end() if unit else taken
     return Quantity(_scaled(value, power), currency or named), taken, whole
+
+
+def same_unit(one: str, other: str) -> bool:
+    """Whether two units can be the same; pounds are money or a weight."""
+    return one == other or {one, other} in ({"gbp", "pound"}, {"lb", "pound"})
 
 
 def unit_named(word: str) -> str:

@@ -207,11 +207,22 @@ def _rewritten(name: str) -> Iterator[str]:
     rest, _, last = name.rpartition(" ")
     for long in CLUB_LONG.get(last, ()) if rest else ():
         yield f"{rest} {long}"
+    era = _ERA.fullmatch(name)
+    if era:
+        year = era[2] or era[3]
+        for word in _ERAS[(era[1] or era[4]).replace(".", "").upper()]:
+            yield from (f"{word} {year}", f"{year} {word}")
+    water = _WATER.fullmatch(name)
+    if water:
+        yield f"{water[2]} {water[1]}" if water[1] else f"{water[4]} {water[3]}"
     counted = _COUNTED.search(name)
     if counted and 0 < (ordinal_value(counted[1].casefold()) or 0) <= MOST_ROMAN:
         yield f"{name[: counted.start()]} {roman(ordinal_value(counted[1].casefold()) or 0)}"
 
 
+_ERA = re.compile(r"(A\.?D\.?|CE|B\.?C\.?|BCE) (\d+)|(\d+) (A\.?D\.?|CE|B\.?C\.?(?:E\.?)?)")
+_ERAS = {era: eras for eras in (("AD", "CE"), ("BC", "BCE")) for era in eras}
+_WATER = re.compile(r"(River|Lake) ([A-Z]\w+)|([A-Z]\w+) (River|Lake)")
 _COUNTED = re.compile(r"(?<=\w) the ([\w-]+)$", re.IGNORECASE)
 
 

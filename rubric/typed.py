@@ -13,8 +13,8 @@ from decimal import Decimal
 
 from rubric.dates import Period, in_a_day, month_of
 from rubric.entity import Field, Match, NearMiss, Stage
-from rubric.lexicon import SCALE_WORDS, UNITS
-from rubric.quantity import Quantity, quantity, read_behind
+from rubric.lexicon import CURRENCIES, SCALE_WORDS, UNITS
+from rubric.quantity import Quantity, quantity, read_behind, same_unit
 from rubric.text import Folded
 
 MOST_VALUES = 16
@@ -23,18 +23,21 @@ MOST_VALUES = 16
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What is wanted: quantities by value, and periods by year, each with the index of its entity."""
+    """What is wanted: quantities by value, with the index of their entity, their unit and whether they are
+    written as years are; and periods by year, with the index of theirs.
+    """
 
-    quantities: dict[Decimal, list[tuple[int, str]]] = field(default_factory=dict)
+    quantities: dict[Decimal, list[tuple[int, str, bool]]] = field(default_factory=dict)
     years: dict[int, list[tuple[int, Period]]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.quantities or self.years)
 
-    def add(self, entity: int, value: Quantity | Period) -> None:
+    def add(self, entity: int, value: Quantity | Period, *, name: str) -> None:
         """Look for a value on behalf of an entity."""
         if isinstance(value, Quantity):
-            self.quantities.setdefault(value.value, []).append((entity, value.unit))
+            wanted = (entity, value.unit, bool(_YEAR_LIKE.fullmatch(name.strip())))
+            self.quantities.setdefault(value.value, []).append(wanted)
         else:
             self.years.setdefault(value.year, []).append((entity, value))
 
@@ -51,12 +54,19 @@ def find_values(values: Values, text: Folded, *, field: Field) -> Iterator[Match
         if found is None:
             continue
         read, scaled, whole = found
-        for entity, unit in values.quantities.get(read.value, ()):
+        for entity, unit, year in values.quantities.get(read.value, ()):
             span = text.span(start, end + (whole if unit else scaled), field=field)
             reason = _other_unit(read, unit, folded[start:end])
-            if reason is None and end - start == _YEAR and not unit and in_a_day(before, behind):
-                reason = "a part of a date; the kind `date` would count it"
+            if reason is None and year:
+                reason = _no_year(read, before, behind)
             yield (entity, NearMiss(span, reason)) if reason else Match(entity, Stage.NUMBER, span)
+
+
+def _no_year(read: Quantity, before: str, behind: str) -> str | None:
+    """Why a number that is like a year is none: in a date, or an amount of money."""
+    if in_a_day(before, behind):
+        return "a part of a date; the kind `date` would count it"
+    return f"an amount: {read.unit}" if read.unit in CURRENCIES else None
 
 
 def spoken_refusal(name: str, before: str, behind: str) -> str | None:
@@ -83,7 +93,8 @@ def _figures(folded: str) -> Iterator[tuple[int, int, Decimal]]:
         )
         glued = before.isalnum() or before == "_" or (before in {":", "/", "."} and second.isdigit())
         goes_on = behind[:1] in {":", "/", "_"} and behind[1:].isalnum()
-        if glued or goes_on or not _PLAIN.fullmatch(written):
+        dialed = before == "-" and second.isdigit() and written[0] == "0"
+        if glued or goes_on or dialed or not _PLAIN.fullmatch(written):
             continue
         if before == "-" and not (second.isalnum() or second in {")", "]"}):
             start, written = start - 1, f"-{written}"
@@ -91,6 +102,7 @@ def _figures(folded: str) -> Iterator[tuple[int, int, Decimal]]:
 
 
 _REACH, _YEAR = 32, 4
+_YEAR_LIKE = re.compile(r"[12]\d{3}")
 _FIGURE = re.compile(r"\d[\d.,]*")
 _PLAIN = re.compile(r"(?:\d{1,3}(?:,\d{3}){1,10}|\d{1,30})(?:\.\d{1,30})?")
 _NUMBER_WORDS = "|".join(
@@ -104,6 +116,6 @@ _MORE_BEHIND = re.compile(
 
 def _other_unit(read: Quantity, unit: str, written: str) -> str | None:
     """A plain number is named whatever it counts; a quantity only with its own unit."""
-    if not unit or read.unit == unit:
+    if not unit or same_unit(read.unit, unit):
         return None
     return f"units differ: {unit} / {read.unit or f'none, at {written}'}"

@@ -49,6 +49,8 @@ from tests.rubric.finding import found, refused
         ("3 billion US dollars", "3000000000", "usd"),
         ("€3m", "3000000", "eur"),
         ("5 km", "5", "km"),
+        ("3m", "3", "m"),
+        ("250,000 pounds", "250000", "pound"),
         ("5 kilometres", "5", "km"),
         ("16 years", "16", "yr"),
     ],
@@ -70,7 +72,7 @@ def test_a_quantity_has_one_value_however_it_is_written(text: str, value: str, u
             "1,0000",
             "4th",
             "½",
-            "3m",
+            "3b",
             "May",
             "one of",
             "$5 euros",
@@ -124,7 +126,7 @@ def values_in(text: str) -> set[Decimal]:
     wanted = Values()
     numbers = [*map(Decimal, range(-10, 11_000)), Decimal("3.5")]
     for index, number in enumerate(numbers):
-        wanted.add(index, Quantity(number, ""))
+        wanted.add(index, Quantity(number, ""), name=str(number))
     hits = find_values(wanted, fold(text), field=Field.CONTENT)
     return {numbers[each.entity] for each in hits if isinstance(each, Match)}
 
@@ -183,6 +185,11 @@ def test_a_number_is_not_found_in_another(number: int, other: int) -> None:
         ("16 years", "a sixteen-year reign of 16 years"),
         ("1000", "one thousand"),
         ("1 day", "one day later"),
+        ("£250,000", "250,000 pounds"),
+        ("8,849 m", "8849 metres, or so"),
+        ("July 1969", "in July of 1969"),
+        ("1848", "in 1848"),
+        ("1,848", "for $1,848"),
     ],
 )
 def test_a_quantity_is_found_with_its_unit(gold: str, text: str) -> None:
@@ -210,6 +217,8 @@ def test_a_quantity_is_found_with_its_unit(gold: str, text: str) -> None:
         ("1", "one of them"),
         ("42", "in 1942"),
         ("3.5", "3, 5"),
+        ("1848", "for $1,848"),
+        ("112", "call 555-0112"),
     ],
 )
 def test_another_quantity_is_not_taken_for_it(gold: str, text: str) -> None:
