@@ -16,7 +16,7 @@ from rubric.names import Names, Owner
 from rubric.text import Folded
 from rubric.typed import find_values, spoken_refusal
 
-MOST_MENTIONS = 8
+MOST_MENTIONS = 4
 """Mentions kept per entity and field: enough evidence, and a bound for texts that repeat a name for ever."""
 
 MOST_RESCANS = 4096
@@ -177,22 +177,15 @@ class _Reading:
 
     def _look_inside(self, first: dict[int, int], owners: list[tuple[Owner, ...]]) -> None:
         """Near misses: names that stand in the text only inside a longer one; `first` says where."""
-        patterns = self.names.patterns
-        missing = [entity for entity in self.names.of_entity if entity not in self.mentions.matches]
-        if len(missing) * len(first) > _MOST_INSIDE:
-            return
-        for entity in missing:
-            for number, start in first.items():
-                for inner in self.names.of_entity[entity]:
-                    at = patterns[number].find(patterns[inner]) if inner != number else -1
-                    if at >= 0:
-                        stop = start + at + len(patterns[inner])
-                        span = self.marked.span(start + at, stop, field=self.field)
-                        reason = f"part of a longer name: “{owners[number][0].name}”"
-                        self.mentions.refused.setdefault(entity, NearMiss(span, reason))
+        for number, start in first.items():
+            for entity, offset, length in self.names.inside(number):
+                if entity not in self.mentions.matches and entity not in self.mentions.refused:
+                    span = self.marked.span(start + offset, start + offset + length, field=self.field)
+                    reason = f"part of a longer name: “{owners[number][0].name}”"
+                    self.mentions.refused[entity] = NearMiss(span, reason)
 
 
-_MOST_INSIDE, _NEAR = 4096, 32
+_NEAR = 32
 
 
 def _outermost(found: set[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:

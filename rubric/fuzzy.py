@@ -187,14 +187,12 @@ def _misspelled(
     if all(each.capital for each, asked in zip(typos.patterns, wanted, strict=True) if asked):
         chosen &= _capital(folded, starts)
     numbers = np.flatnonzero(chosen)
-    text, remembered, near = folded.text, typos.remembered.get, typos.near
-    for at, start, end in zip(
-        numbers.tolist(), starts[numbers].tolist(), ends[numbers].tolist(), strict=True
-    ):
-        word = text[start:end]
-        places = remembered(word)
-        if places is None:
-            places = near(word)
+    text = folded.text
+    bounds = zip(starts[numbers].tolist(), ends[numbers].tolist(), strict=True)
+    words = [text[start:end] for start, end in bounds]
+    known = map(typos.remembered.get, words)
+    for at, word, remembered in zip(numbers.tolist(), words, known, strict=True):
+        places = typos.near(word) if remembered is None else remembered
         if places:
             yield at, places
 

@@ -7,6 +7,7 @@ length, and leftmost-longest search gives the longest name at a place in one lin
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,7 +69,11 @@ class Marked:
         return chr(ord(character) & _ANY_LETTER) if character >= _FIRST_WIDE else character
 
     def _back(self, index: int) -> int:
-        return index if self.removed is None else index + int(self.removed.searchsorted(index, "right"))
+        return index if self.removed is None else index + bisect_right(self._removed, index)
+
+    @cached_property
+    def _removed(self) -> list[int]:
+        return [] if self.removed is None else self.removed.tolist()
 
 
 _SPACE_CODE = ord(" ")
@@ -88,12 +93,12 @@ def mark(folded: Folded) -> Marked:
     Spaces, line breaks, underscores, emphasis and quotes separate; so does a hyphen between two words. A
     blank line, and a hyphen or asterisk with space around it, end a name.
     """
-    codes, kinds = folded.codes, _kinds_with_marks(folded.kinds)
+    codes, kinds = folded.codes, folded.kinds if folded.ascii else _kinds_with_marks(folded.kinds)
     separator = np.frombuffer(_low_byte(codes).translate(_SEPARATORS), dtype=np.uint8)
     gap = separator == _SPACE
     rest = np.flatnonzero(separator > _SPACE)
     gap[rest] = soft = _separates(rest, separator, kinds)
-    inside = (kinds > 0) & (kinds != CHARACTER)
+    inside = kinds.view(np.bool_) if folded.ascii else (kinds > 0) & (kinds != CHARACTER)
     first, last, change = inside.copy(), inside.copy(), kinds[1:] != kinds[:-1]
     first[1:] &= change
     last[:-1] &= change
@@ -102,8 +107,9 @@ def mark(folded: Folded) -> Marked:
     else:
         marked = codes + first * _FIRST + last * _LAST
     marked[rest[soft]] = _SPACE_CODE
-    text, removed = _without_repeated(gap, marked)
-    return Marked(folded, text if folded.ascii else text.decode("utf-32-le"), removed, first, last)
+    repeated = np.flatnonzero(gap[1:] & gap[:-1]) + 1
+    removed = repeated - np.arange(len(repeated)) if len(repeated) else None
+    return Marked(folded, _without(repeated, marked), removed, first, last)
 
 
 def mark_narrow(texts: Sequence[str]) -> list[bytes]:
@@ -147,15 +153,13 @@ def _is_space(separator: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return space
 
 
-def _without_repeated(gap: NDArray[np.bool_], marked: Codes) -> tuple[bytes, Places | None]:
-    repeated = gap.copy()
-    repeated[:1], repeated[1:] = False, gap[1:] & gap[:-1]
-    removed = None
-    if repeated.any():
-        places = np.flatnonzero(repeated)
-        removed = places - np.arange(len(places))
-        marked = marked[~repeated]
-    return marked.tobytes(), removed
+def _without(places: Places, marked: Codes) -> bytes | str:
+    """The text without the characters at these places; a folded text has no zero character of its own."""
+    if len(places):
+        marked[places] = 0
+    if marked.dtype == np.uint8:
+        return marked.tobytes().replace(b"\0", b"")
+    return marked.tobytes().decode("utf-32-le").replace("\0", "")
 
 
 def _low_byte(codes: Codes) -> bytes:

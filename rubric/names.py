@@ -72,7 +72,12 @@ class Names:
     def restless(self) -> frozenset[int]:
         """Patterns over whose end another may begin, as "Texas, USA" does in "Paris, Texas, USA"."""
         words = [_words(owners[0].form.text) for owners in self.owners.values()]
-        first = {word[0] for word in words if len(word) > 1}
+        turned = ["," in owners[0].form.text and "," not in owners[0].name for owners in self.owners.values()]
+        first = {
+            each[0]
+            for each, family_first in zip(words, turned, strict=True)
+            if not family_first and len(each) > 1
+        }
         return frozenset(number for number, word in enumerate(words) if not first.isdisjoint(word[1:]))
 
     @cached_property
@@ -93,6 +98,24 @@ class Names:
                 if text in numbers:
                     found.setdefault(number, []).append((numbers[text], offset))
         return found
+
+    def inside(self, number: int) -> list[tuple[int, int, int]]:
+        """(entity, offset, length) of the names that stand inside a pattern; remembered for each."""
+        found = self._inside.get(number)
+        if found is None:
+            longer = self.patterns[number]
+            found = self._inside[number] = [
+                (owner.entity, longer.index(pattern), len(pattern))
+                for pattern, owners in self.owners.items()
+                if pattern in longer and pattern != longer
+                for owner in owners
+                if owner.stage is not None
+            ]
+        return found
+
+    @cached_property
+    def _inside(self) -> dict[int, list[tuple[int, int, int]]]:
+        return {}
 
     @cached_property
     def longest(self) -> int:
