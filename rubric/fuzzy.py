@@ -105,6 +105,11 @@ class Typos:
         """Letters of the longest word that is looked for."""
         return max(map(len, (*self.words, *self.beside)), default=0)
 
+    @cached_property
+    def capital(self) -> bool:
+        """Whether every name has a capital letter, so that words without one need not be looked up."""
+        return all(pattern.capital for pattern in self.patterns)
+
     def _near(self, word: str) -> set[int]:
         size = len(word)
         found: set[int] = set()
@@ -162,29 +167,42 @@ def find_typos(
 
 def candidates(typos: Typos, marked: Marked, entities: Collection[int]) -> list[tuple[int, int, int]]:
     """(start, end, pattern) of the places where a name may stand with a typo; no other place can hold one."""
-    wanted = [pattern.entity in entities for pattern in typos.patterns]
-    if not any(wanted):
+    if not typos.patterns or not entities:
         return []
-    starts, ends = np.flatnonzero(marked.first), np.flatnonzero(marked.last) + 1
+    starts, ends, text = np.flatnonzero(marked.first), np.flatnonzero(marked.last) + 1, marked.folded.text
     found: set[tuple[int, int, int]] = set()
-    for at, places in _misspelled(typos, marked.folded, starts, ends, wanted):
+    for at, places in _misspelled(typos, marked.folded, starts, ends):
         if len(found) > MOST_PLACES:
             break
         for number, position in places:
-            first = at - position
-            last = first + len(typos.patterns[number].words) - 1
-            if wanted[number] and first >= 0 and last < len(starts):
+            pattern, first = typos.patterns[number], at - position
+            last = first + len(pattern.words) - 1
+            if pattern.entity not in entities or first < 0 or last >= len(starts):
+                continue
+            bounds = zip(starts[first : last + 1].tolist(), ends[first : last + 1].tolist(), strict=True)
+            if _close(pattern, [text[start:end] for start, end in bounds]):
                 found.add((int(starts[first]), int(ends[last]), number))
     return sorted((*marked.without_repeated(start, end), number) for start, end, number in found)
 
 
+def _close(pattern: Pattern, words: Sequence[str]) -> bool:
+    """Whether the words are within the edits of the pattern, as far as their letters go."""
+    left = pattern.edits
+    for mine, other in zip(pattern.words, words, strict=True):
+        if mine != other:
+            left -= OSA.distance(mine, other, score_cutoff=left)
+            if left < 0:
+                return False
+    return True
+
+
 def _misspelled(
-    typos: Typos, folded: Folded, starts: Places, ends: Places, wanted: Sequence[bool]
+    typos: Typos, folded: Folded, starts: Places, ends: Places
 ) -> Iterator[tuple[int, tuple[tuple[int, int], ...]]]:
     """(number of the word, where what it may be stands) for every word that may be a misspelled one."""
     sizes = ends - starts
     chosen = (sizes >= _SHORTEST_WORD) & (sizes <= typos.longest + 2)
-    if all(each.capital for each, asked in zip(typos.patterns, wanted, strict=True) if asked):
+    if typos.capital:
         chosen &= _capital(folded, starts)
     numbers = np.flatnonzero(chosen)
     text = folded.text
