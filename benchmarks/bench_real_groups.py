@@ -4,41 +4,39 @@
 
 Reads FOLDER/groups.jsonl. Shares are over the entities that the question does not name, since a response that
 repeats the question has found nothing; `correct` says which responses are right, and those where it is null
-are left out. Both matchers, in the same run; no text is kept in the results.
+are left out. All matchers, in the same run; no text is kept in the results.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from measure import machine, write
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
+from separation import Labelled, Matcher, labelled, separate
 
 from rubric import flags, legacy
-from rubric.entity import Entity, Field, Rubric
-from rubric.exact import find
+from rubric.entity import Field, Rubric
 from rubric.intake import parse_score
 from rubric.job import Defaults, Profile
+from rubric.lexical import read
 from rubric.names import compiled
 from rubric.score import score_group
-from rubric.text import Response, Texts, fold, split
+from rubric.words import known_words
 from service.stored import StoredGroup, read_groups
 
 
 def main(data: Annotated[Path, typer.Option(help="Folder with groups.jsonl; see README.md.")]) -> None:
     """Measure, print the tables, keep the results."""
     file = data / "groups.jsonl"
-    groups = [_labelled(json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
+    groups = [labelled(json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
     parted = [_part(groups, *each) for each in track(list(_questions()), "matching", transient=True)]
     results = {"separation": parted, "throughput": _throughput(file)}
     _print(results)
@@ -47,36 +45,13 @@ def main(data: Annotated[Path, typer.Option(help="Folder with groups.jsonl; see 
 
 # --- separation -------------------------------------------------------------------------------------------
 
-Matcher = Callable[[Rubric, str], set[int]]
-"""Which entities, by index, a text names."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Labelled:
-    rubric: Rubric
-    question: str
-    responses: tuple[Texts, ...]
-    raw: tuple[str, ...]
-    right: tuple[bool | None, ...]
-
-
-def _labelled(stored: dict[str, Any]) -> _Labelled:
-    entities = (
-        Entity(f"e{index}", each["name"], tuple(each["aliases"]))
-        for index, each in enumerate(stored["rubric"]["entities"])
-    )
-    raw = tuple(each["response"] for each in stored["rollouts"])
-    return _Labelled(
-        rubric=Rubric(tuple(entities)),
-        question=stored["question"],
-        responses=tuple(split(Response(each)) for each in raw),
-        raw=raw,
-        right=tuple(each["correct"] for each in stored["rollouts"]),
-    )
-
 
 def _strict(rubric: Rubric, text: str) -> set[int]:
-    return set(find(compiled(rubric), fold(text), field=Field.CONTENT).matches)
+    return set(read(compiled(rubric), text, field=Field.CONTENT).matches)
+
+
+def _balanced(rubric: Rubric, text: str) -> set[int]:
+    return set(read(compiled(rubric), text, field=Field.CONTENT, words=known_words()).matches)
 
 
 def _reference(rubric: Rubric, text: str) -> set[int]:
@@ -84,58 +59,20 @@ def _reference(rubric: Rubric, text: str) -> set[int]:
     return {index for index, hit in enumerate(hits) if hit}
 
 
-_MATCHERS: dict[str, Matcher] = {"reference": _reference, "strict": _strict}
+_MATCHERS: dict[str, Matcher] = {"reference": _reference, "strict": _strict, "balanced": _balanced}
 
 
-def _questions() -> Iterator[tuple[str, str, str]]:
+def _questions() -> Iterator[tuple[str, bool, str]]:
     """What finds the entities, in which text, and what decides that the question names them."""
-    for text in ("whole response", "final content"):
+    for content in (False, True):
         for matcher in _MATCHERS:
-            for known in _MATCHERS:
-                yield matcher, text, known
+            for known in dict.fromkeys(("reference", matcher)):
+                yield matcher, content, known
 
 
-def _part(groups: Sequence[_Labelled], matcher: str, text: str, known: str) -> dict[str, Any]:
-    right: list[float] = []
-    wrong: list[float] = []
-    within = []
-    for group in groups:
-        shares = _shares(
-            group, matcher=_MATCHERS[matcher], known=_MATCHERS[known], whole=text.startswith("w")
-        )
-        labels = group.right[: len(shares)]
-        of_right = [share for share, label in zip(shares, labels, strict=True) if label is True]
-        of_wrong = [share for share, label in zip(shares, labels, strict=True) if label is False]
-        right += of_right
-        wrong += of_wrong
-        if of_right and of_wrong:
-            within.append(_auc(of_right, of_wrong))
-    return {
-        "matcher": matcher,
-        "text": text,
-        "in question by": known,
-        "right": round(float(np.mean(right)), 4),
-        "wrong": round(float(np.mean(wrong)), 4),
-        "auc": round(_auc(right, wrong), 4),
-        "auc within groups": round(float(np.mean(within)), 4),
-        "responses": [len(right), len(wrong)],
-        "groups with both": len(within),
-    }
-
-
-def _shares(group: _Labelled, *, matcher: Matcher, known: Matcher, whole: bool) -> list[float]:
-    """Per response the share found of the entities that count; empty where the question names them all."""
-    counted = set(range(len(group.rubric.entities))) - known(group.rubric, group.question)
-    if not counted:
-        return []
-    texts = group.raw if whole else [each.content for each in group.responses]
-    return [len(matcher(group.rubric, text) & counted) / len(counted) for text in texts]
-
-
-def _auc(right: Sequence[float], wrong: Sequence[float]) -> float:
-    """Chance that a right response scores above a wrong one; equal scores count half."""
-    higher: NDArray[np.float64] = np.asarray(right)[:, None] - np.asarray(wrong)[None, :]
-    return float((higher > 0).mean() + (higher == 0).mean() / 2)
+def _part(groups: Sequence[Labelled], matcher: str, content: bool, known: str) -> dict[str, Any]:  # noqa: FBT001
+    parted = separate(groups, matcher, _MATCHERS[matcher], known=_MATCHERS[known], content=content)
+    return parted | {"in question by": known}
 
 
 # --- throughput -------------------------------------------------------------------------------------------
@@ -149,7 +86,7 @@ def _throughput(file: Path) -> dict[str, Any]:
     flags.prepare()
     for body in bodies[:20]:
         _score(body, Defaults())
-    for profile in (Profile.LEGACY, Profile.STRICT):
+    for profile in (Profile.LEGACY, Profile.STRICT, Profile.BALANCED):
         started = time.process_time()
         scored = [
             _score(body, Defaults(profile=profile)) for body in track(bodies, f"{profile}", transient=True)

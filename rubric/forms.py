@@ -222,6 +222,8 @@ class _Reading:
             yield from (" ", "")
         elif mark == "-" and glued and before[0] != "re" and sum(map(len, words)) > _LONG_ENOUGH:
             yield from () if before[0].isdecimal() and after[0].isdecimal() else ("",)
+        elif mark == "-" and not glued and before and before[0] == " " and len(words) > 1:
+            yield ""
         elif mark in ".,:;!?" and not glued:
             own_dot = mark == "." and bool(before) and before[0] in OWN_DOT
             if len(words) > 1 or own_dot:

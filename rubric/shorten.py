@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from rubric.lexicon import (
     CLUB_ENDS,
@@ -60,7 +61,8 @@ class Variant:
     acronym: bool = False
 
 
-def variants(name: str) -> list[Variant]:
+@lru_cache(maxsize=8192)
+def variants(name: str) -> tuple[Variant, ...]:
     """The name, and what is left of it without the parts that can be spared, in a fixed order."""
     found = {" ".join(name.split()): Variant(" ".join(name.split()))}
     waiting = list(found.values())
@@ -70,7 +72,7 @@ def variants(name: str) -> list[Variant]:
             if shorter.text not in found and len(found) < MOST_VARIANTS:
                 found[shorter.text] = shorter
                 waiting.append(shorter)
-    return list(found.values())
+    return tuple(found.values())
 
 
 def legal_form_of(behind: str) -> str:
@@ -98,15 +100,15 @@ def _shorter(variant: Variant) -> Iterator[Variant]:
 
 def _without_a_part(name: str) -> Iterator[tuple[str, Omitted, str]]:
     """(rest, kind, part) for every part that can be spared."""
-    qualified = _QUALIFIER.search(name)
+    qualified = _QUALIFIER.search(name) if name[-1:] in _CLOSING else None
     if qualified:
         yield name[: qualified.start()], Omitted.QUALIFIER, qualified[1]
-    legal = _LEGAL_END.search(name)
+    legal = _LEGAL_END.search(name) if " " in name else None
     if legal and _written_as_legal(legal[1]) and _can_stand(name[: legal.start()]):
         yield name[: legal.start()], Omitted.LEGAL_FORM, _kind_of_legal(legal[1])
-    for pattern in (_CLUB_END, _CLUB_START, _CLUB_START_OF_TWO):
+    for pattern in (_CLUB_END, _CLUB_START, _CLUB_START_OF_TWO) if " " in name else ():
         club = pattern.search(name)
-        rest = pattern.sub("", name)
+        rest = name[: club.start()] + name[club.end() :] if club else ""
         if club and _can_stand(rest):
             yield rest, Omitted.CLUB_FORM, club[1]
     yield from _without_title(name)
@@ -116,6 +118,7 @@ def _without_a_part(name: str) -> Iterator[tuple[str, Omitted, str]]:
         yield name[article.end() :], Omitted.ARTICLE, article[0].strip()
 
 
+_CLOSING = frozenset(")]）】 ")
 _QUALIFIER = re.compile(r"(?<=\S)\s*[(\[（【]([^()\[\]（）【】]*)[)\]）】]\s*$")
 _ARTICLE = re.compile(r"(?:the\s+|a\s+(?![aeiou])|an\s+(?=[aeiou]))(?=\S)", re.IGNORECASE)
 
@@ -176,7 +179,7 @@ def _without_title(name: str) -> Iterator[tuple[str, Omitted, str]]:
 
 def _without_rank(name: str) -> Iterator[tuple[str, Omitted, str]]:
     """A rank behind a full name: "James Graham, 1st Duke of Montrose"."""
-    ranked = _RANK.match(name)
+    ranked = _RANK.match(name) if ", " in name else None
     if not ranked:
         return
     words = [word for word in ranked["name"].split() if not roman_value(word)]
@@ -196,7 +199,7 @@ _RANK = re.compile(
 
 def _rewritten(name: str) -> Iterator[str]:
     """William II, Duke of Bavaria: Duke William II of Bavaria; Henry the Eighth: Henry VIII."""
-    ranked = _RANK.match(name)
+    ranked = _RANK.match(name) if ", " in name else None
     if ranked and ranked["place"]:
         yield f"{ranked['name']} of {ranked['place']}"
         if not ranked["number"]:

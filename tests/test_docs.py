@@ -61,12 +61,24 @@ def test_the_numbers_of_the_readme_are_those_of_the_results() -> None:
     times = results["exact"]["milliseconds"]
     speeds = results["real_groups"]["throughput"]["rollouts per core-second"]
     verifier = results["verifier"]["all"]
+    quality, pairs = results["quality"], results["quality"]["name_pairs"]
+    usual = next(
+        row
+        for row in results["matching"]["rollouts per core-second"]
+        if (row["characters"], row["entities"]) == (122_000, 16)
+    )
     numbers = [
         *(f"{times[kind]['exact stage']:.2f} ms" for kind in ("ASCII", "Unicode")),
         *(f"{rates[name]['median']:.0f}" for name in ("cairn", "reference")),
         *(f"{speeds[profile]}" for profile in ("strict", "legacy")),
         *(f"{verifier[rate]:.3f}" for rate in ("agreement", "recall", "precision")),
-        *(f"{row['auc']:.3f}" for row in results["real_groups"]["separation"][:4:3]),
+        *(f"{row['auc']:.3f}" for row in quality["real_groups"][:2]),
+        *(
+            f"{quality[half]['summary']['balanced']['precision']:.3f}"
+            for half in ("mentions", "mentions_blind")
+        ),
+        *(f"{pairs[f'{way}, carriers']['recall']:.3f}" for way in ("reference", "strict", "balanced")),
+        *(f"{usual[way]:.0f} rollouts/s" for way in ("balanced",)),
     ]
     assert [number for number in numbers if number not in README] == []
 
