@@ -25,7 +25,7 @@ class Hashed:
         return self._embedder.embed([one.decode("utf-8", "surrogatepass") for one in inputs])
 
     def encode_alone(self, one: bytes) -> Vectors:
-        return self.encode([one])[0]  # type: ignore[no-any-return]
+        return self.encode([one])[0]
 
     def close(self) -> None:
         """There is nothing to close."""

@@ -95,7 +95,7 @@ class Transformer:
 
     def encode_alone(self, one: bytes) -> Vectors:
         with _memory_errors(), _one_thread():
-            return _unit(self._exact([one]))[0]  # type: ignore[no-any-return]
+            return _unit(self._exact([one]))[0]
 
     def contextual(self, one: bytes) -> Vectors:
         """A vector per token of an input, its frame included, not scaled: to pool spans from."""
@@ -113,7 +113,7 @@ _BAND_FULL, _BAND_HALF = 1e-5, 1e-2
 def _unit(vectors: Vectors) -> Vectors:
     """Rows of length 1; NaN for a row without a direction."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)  # type: ignore[no-any-return]
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 @contextmanager
