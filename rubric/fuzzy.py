@@ -171,17 +171,19 @@ def candidates(typos: Typos, marked: Marked, entities: Collection[int]) -> list[
         return []
     starts, ends, text = np.flatnonzero(marked.first), np.flatnonzero(marked.last) + 1, marked.folded.text
     found: set[tuple[int, int, int]] = set()
-    for at, places in _misspelled(typos, marked.folded, starts, ends):
-        if len(found) > MOST_PLACES:
-            break
-        for number, position in places:
-            pattern, first = typos.patterns[number], at - position
-            last = first + len(pattern.words) - 1
-            if pattern.entity not in entities or first < 0 or last >= len(starts):
-                continue
-            bounds = zip(starts[first : last + 1].tolist(), ends[first : last + 1].tolist(), strict=True)
-            if _close(pattern, [text[start:end] for start, end in bounds]):
-                found.add((int(starts[first]), int(ends[last]), number))
+    places = (
+        (number, at - position)
+        for at, places in _misspelled(typos, marked.folded, starts, ends)
+        for number, position in places
+    )
+    for number, first in islice(places, MOST_PLACES):
+        pattern = typos.patterns[number]
+        last = first + len(pattern.words) - 1
+        if pattern.entity not in entities or first < 0 or last >= len(starts):
+            continue
+        bounds = zip(starts[first : last + 1].tolist(), ends[first : last + 1].tolist(), strict=True)
+        if _close(pattern, [text[start:end] for start, end in bounds]):
+            found.add((int(starts[first]), int(ends[last]), number))
     return sorted((*marked.without_repeated(start, end), number) for start, end, number in found)
 
 

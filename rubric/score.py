@@ -13,7 +13,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rubric import answer, flags, legacy, schemes, wire
-from rubric.entity import Criterion, Entity, Field, Kind, Match, NearMiss, OutcomeVerdict, Stage, Verdict
+from rubric.entity import (
+    Criterion,
+    Entity,
+    Field,
+    Kind,
+    Match,
+    NearMiss,
+    OutcomeVerdict,
+    Rubric,
+    Stage,
+    Verdict,
+)
 from rubric.errors import CannotScore, InvalidInput
 from rubric.exact import Mentions
 from rubric.job import Defaults, Profile, Task, prepare
@@ -78,26 +89,27 @@ def _words(task: Task) -> Words | None:
 def settle(plan: Plan) -> Verdict:
     """Decide every criterion: evidence, flags, credit; and the outcome."""
     known = _known(plan.task)
-    criteria = tuple(
-        _criterion(index, entity, plan, known) for index, entity in enumerate(plan.task.rubric.entities)
-    )
+    criteria = list(_nothing_found(len(plan.task.rubric.entities)))
+    for index in _to_decide(plan, known):
+        criteria[index] = _criterion(index, plan, known)
     answers = answer.offered(plan.texts.final)
     return Verdict(
-        criteria=criteria,
+        criteria=tuple(criteria),
         outcome=_outcome(plan.task, plan.texts.final),
         flags=tuple(flags.rollout_flags(plan.texts, plan.mentions, answers=answers)),
         chunk_ids=plan.chunk_ids,
     )
 
 
-def _criterion(index: int, entity: Entity, plan: Plan, known: Known) -> Criterion:
-    if entity.kind is Kind.CHUNK:
-        return _chunk_criterion(index, entity, plan)
-    mentions = plan.mentions.get(index)
-    if mentions is None and index not in known.in_question and index not in known.is_answer:
-        refused = plan.refused.get(index)
-        return Criterion(index, 0.0, near_miss=refused) if refused else _not_found(index)
-    mentions = mentions or []
+def _to_decide(plan: Plan, known: Known) -> set[int]:
+    """The entities of which there is more to say than that nothing was found."""
+    return {*plan.mentions, *plan.refused, *known.in_question, *known.is_answer, *_chunks(plan.task.rubric)}
+
+
+def _criterion(index: int, plan: Plan, known: Known) -> Criterion:
+    if index in _chunks(plan.task.rubric):
+        return _chunk_criterion(index, plan.task.rubric.entities[index], plan)
+    mentions = plan.mentions.get(index, [])
     remarks = flags.criterion_flags(
         mentions,
         plan.texts,
@@ -130,10 +142,16 @@ def _preference(match: Match) -> tuple[bool, bool]:
     return match.doubtful, match.stage is Stage.ALIAS
 
 
-@lru_cache(maxsize=4096)
-def _not_found(index: int) -> Criterion:
-    """The criterion of most entities of a large rubric, made once."""
-    return Criterion(index, 0.0)
+@lru_cache(maxsize=64)
+def _nothing_found(entities: int) -> tuple[Criterion, ...]:
+    """The criteria of a response that names nothing, made once."""
+    return tuple(Criterion(index, 0.0) for index in range(entities))
+
+
+@lru_cache(maxsize=64)
+def _chunks(rubric: Rubric) -> frozenset[int]:
+    """Indexes of the entities that are chunks."""
+    return frozenset(index for index, entity in enumerate(rubric.entities) if entity.kind is Kind.CHUNK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +187,7 @@ def _outcome(task: Task, final: str) -> OutcomeVerdict | None:
 
 def _chunk_ids(task: Task, texts: Texts) -> tuple[str, ...] | None:
     """The chunks that the response says it used, when the rubric has chunks."""
-    if not any(entity.kind is Kind.CHUNK for entity in task.rubric.entities):
+    if not _chunks(task.rubric):
         return None
     return tuple(str(each) for field in task.fields for each in legacy.cited_chunks(texts.of(field)))
 

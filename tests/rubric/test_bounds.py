@@ -76,8 +76,8 @@ def test_a_hostile_text_costs_at_most_fifty_ordinary_ones(text: str) -> None:
     assert work(judged(NAMES, text)) <= MOST * usual
 
 
-def many(kind: str) -> list[str]:
-    chance = random.Random(2)
+def many(kind: str, *, seed: int = 2) -> list[str]:
+    chance = random.Random(seed)
     match kind:
         case "ordinary":
             return [" ".join(chance.choices(WORDS, k=2)).title() + f" {index}" for index in range(4096)]
@@ -97,9 +97,10 @@ def many(kind: str) -> list[str]:
 @pytest.mark.parametrize("kind", ["long", "nested", "alike"])
 def test_hostile_names_cost_at_most_fifty_ordinary_ones(kind: str) -> None:
     text = ordinary(20_000) + "Ab Ab Ab Ab Abababab aaaaa Abababax " * 100
-    judged(NAMES, text)()
-    usual = work(judged(many("ordinary"), text))
-    assert work(judged(many(kind), text)) <= MOST * usual
+    usual, hostile = judged(many("ordinary", seed=len(kind)), text), judged(many(kind), text)
+    compiling = work(hostile) / work(usual)
+    assert compiling <= MOST
+    assert work(hostile) <= MOST * work(usual)  # and once more, with everything compiled
 
 
 SCORE = """
