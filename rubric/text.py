@@ -312,8 +312,9 @@ def split(response: Response) -> Texts:
 
 
 def _split_text(text: str) -> Texts:
-    reasoning, closed, content = text.rpartition(_CLOSE)
-    unclosed = not closed and text.lstrip().startswith(_OPEN)
+    closings = text.count(_CLOSE)
+    reasoning, _, content = text.rpartition(_CLOSE) if closings else ("", "", text)
+    unclosed = not closings and text.lstrip().startswith(_OPEN)
     if unclosed:
         reasoning, content = content, ""
-    return Texts(content, reasoning, content, unclosed=unclosed, closings=text.count(_CLOSE))
+    return Texts(content, reasoning, content, unclosed=unclosed, closings=closings)
