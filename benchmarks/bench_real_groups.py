@@ -20,16 +20,13 @@ from measure import machine, write
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from separation import Labelled, Matcher, labelled, separate
+from separation import Labelled, labelled, separate
+from ways import WAYS, names
 
-from rubric import flags, legacy
-from rubric.entity import Field, Rubric
+from rubric import flags
 from rubric.intake import parse_score
 from rubric.job import Defaults, Profile
-from rubric.lexical import read
-from rubric.names import compiled
 from rubric.score import score_group
-from rubric.words import known_words
 from service.stored import StoredGroup, read_groups
 
 
@@ -46,20 +43,7 @@ def main(data: Annotated[Path, typer.Option(help="Folder with groups.jsonl; see 
 # --- separation -------------------------------------------------------------------------------------------
 
 
-def _strict(rubric: Rubric, text: str) -> set[int]:
-    return set(read(compiled(rubric), text, field=Field.CONTENT).matches)
-
-
-def _balanced(rubric: Rubric, text: str) -> set[int]:
-    return set(read(compiled(rubric), text, field=Field.CONTENT, words=known_words()).matches)
-
-
-def _reference(rubric: Rubric, text: str) -> set[int]:
-    hits = legacy.entity_hits([entity.name for entity in rubric.entities], text)
-    return {index for index, hit in enumerate(hits) if hit}
-
-
-_MATCHERS: dict[str, Matcher] = {"reference": _reference, "strict": _strict, "balanced": _balanced}
+_MATCHERS = {way: names(profile) for way, profile in WAYS.items()}
 
 
 def _questions() -> Iterator[tuple[str, bool, str]]:

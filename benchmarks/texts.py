@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+from dataclasses import replace
 from functools import cache
 
 from wordfreq import get_frequency_dict
@@ -47,6 +49,30 @@ def text_of(rubric: Rubric, characters: int, *, seed: int = 1) -> str:
 def typographic(text: str) -> str:
     """The same text as a model writes it: curly quotes, dashes, some accents."""
     return text.replace("'", "’").replace(": ", " — ").replace("cafe", "café").replace("e the", "é the", 40)
+
+
+def lively(text: str) -> str:
+    """The same text with about as many capitals and figures as responses about people and places have."""
+    return _LONGER_WORD.sub(lambda found: _livelier(found[0]), text)
+
+
+def with_values(rubric: Rubric) -> Rubric:
+    """The same rubric with a year and an amount in the place of the last two names."""
+    *names, first, second = rubric.entities
+    return Rubric((*names, replace(first, name="1936"), replace(second, name="4,200 kilometers")))
+
+
+_LONGER_WORD = re.compile(r"\b[a-z]{4,}\b")
+
+
+@cache
+def _livelier(word: str) -> str:
+    """Always the same for a word: a name is a name wherever it stands."""
+    chance = random.Random(word)
+    share = chance.random()
+    if share < 0.36:
+        return word.capitalize()
+    return str(chance.randint(1, 2030)) if share < 0.43 else word
 
 
 @cache

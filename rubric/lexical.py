@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from rubric.entity import Field
 from rubric.exact import Mentions, find
-from rubric.fuzzy import find_typos, typos_of
+from rubric.fuzzy import find_typos
 from rubric.marking import mark
 from rubric.names import Names
 from rubric.text import fold
+from rubric.typos import typos_of
 from rubric.words import Words
 
 MATCHER_VERSION = "2"

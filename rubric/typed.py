@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cached_property
+from itertools import islice
 
 from rubric.dates import Period, in_a_day, month_of
 from rubric.entity import Field, Match, NearMiss, Stage
@@ -17,11 +19,11 @@ from rubric.lexicon import CURRENCIES, SCALE_WORDS, UNITS
 from rubric.quantity import Quantity, quantity, read_behind, same_unit
 from rubric.text import Folded
 
-MOST_VALUES = 16
-"""Mentions kept per value."""
+MOST_FIGURES = 16_384
+"""Figures read in one text: a bound for texts that repeat a wanted one for ever."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Values:
     """What is wanted: quantities by value, with the index of their entity, their unit and whether they are
     written as years are; and periods by year, with the index of theirs.
@@ -32,6 +34,12 @@ class Values:
 
     def __bool__(self) -> bool:
         return bool(self.quantities or self.years)
+
+    @cached_property
+    def digits(self) -> re.Pattern[str]:
+        """What a text must hold for a value to be there: figures that have no such digits are not read."""
+        wanted = {*map(_significant, self.quantities), *(str(year) for year in self.years)}
+        return re.compile("|".join(sorted(wanted, key=len, reverse=True)))
 
     def add(self, entity: int, value: Quantity | Period, *, name: str) -> None:
         """Look for a value on behalf of an entity."""
@@ -45,7 +53,7 @@ class Values:
 def find_values(values: Values, text: Folded, *, field: Field) -> Iterator[Match | tuple[int, NearMiss]]:
     """Every mention of a wanted value, in text order; and near misses with the index of their entity."""
     folded = text.text
-    for start, end, value in _figures(folded):
+    for start, end, value in islice(_figures(values, folded), MOST_FIGURES):
         before, behind = folded[max(0, start - _REACH) : start], folded[end : end + _REACH]
         for entity, period in values.years.get(int(value) if end - start == _YEAR else -1, ()):
             if period.month in {None, month_of(before, behind)}:
@@ -80,11 +88,18 @@ def spoken_refusal(name: str, before: str, behind: str) -> str | None:
     return _other_unit(found[0], wanted.unit, name)
 
 
-def _figures(folded: str) -> Iterator[tuple[int, int, Decimal]]:
-    """(start, end, value) of every figure that stands alone: not in 3:2, 1/2, v3.5.2 or A4."""
-    for match in _FIGURE.finditer(folded):
-        start, end = match.span()
-        end -= len(match[0]) - len(match[0].rstrip(".,"))
+def _figures(values: Values, folded: str) -> Iterator[tuple[int, int, Decimal]]:
+    """(start, end, value) of figures that may be wanted and stand alone: not in 3:2, 1/2, v3.5.2 or A4."""
+    reach = 0
+    for found in values.digits.finditer(folded):
+        start = found.start()
+        if start < reach:
+            continue
+        while start and folded[start - 1] in _OF_FIGURES:
+            start -= 1
+        match = _FIGURE.search(folded, start) or found
+        start, reach = match.span()
+        end = reach - (len(match[0]) - len(match[0].rstrip(".,")))
         written = folded[start:end]
         before, second, behind = (
             folded[start - 1 : start],
@@ -101,6 +116,13 @@ def _figures(folded: str) -> Iterator[tuple[int, int, Decimal]]:
         yield start, end, Decimal(written.replace(",", ""))
 
 
+def _significant(value: Decimal) -> str:
+    """A pattern for the digits that every way to write a value has in a row, whatever stands between them."""
+    digits = "".join(map(str, value.as_tuple().digits)).strip("0")
+    return "[.,]?".join(digits) or "0"
+
+
+_OF_FIGURES = frozenset("0123456789.,")
 _REACH, _YEAR = 32, 4
 _YEAR_LIKE = re.compile(r"[12]\d{3}")
 _FIGURE = re.compile(r"\d[\d.,]*")

@@ -11,22 +11,13 @@ import pytest
 
 from rubric.entity import Entity, Field, Rubric, Stage
 from rubric.exact import find
-from rubric.fuzzy import (
-    MOST_PLACES,
-    Pattern,
-    Typos,
-    candidates,
-    compile_typos,
-    edits_between,
-    find_typos,
-    spelled,
-    typos_of,
-)
+from rubric.fuzzy import MOST_PLACES, candidates, edits_between, find_typos
 from rubric.guard import word_difference
 from rubric.lexical import read
 from rubric.marking import Marked, mark
 from rubric.names import compile_names, compiled
 from rubric.text import fold
+from rubric.typos import Pattern, Typos, compile_typos, spelled, typos_of
 from rubric.words import known_words
 from tests.rubric.finding import rubric
 

@@ -190,6 +190,10 @@ def test_a_number_is_not_found_in_another(number: int, other: int) -> None:
         ("July 1969", "in July of 1969"),
         ("1848", "in 1848"),
         ("1,848", "for $1,848"),
+        ("1998", "It ended.1998 came."),
+        ("0.5", "a share of 0.50"),
+        ("1200", "1,200.0 of them"),
+        ("3,000,000", "3 million"),
     ],
 )
 def test_a_quantity_is_found_with_its_unit(gold: str, text: str) -> None:
