@@ -81,6 +81,7 @@ def _misspelled(
     numbers = np.flatnonzero(_capital(folded, starts)) if typos.capital else np.arange(len(starts))
     sizes = ends[numbers] - starts[numbers]
     numbers = numbers[(sizes >= SHORTEST_WORD) & (sizes <= typos.longest + 2)]
+    numbers = numbers[typos.may_be_near(folded.codes, starts[numbers], ends[numbers])]
     text = folded.text
     bounds = zip(starts[numbers].tolist(), ends[numbers].tolist(), strict=True)
     words = [text[start:end] for start, end in bounds]

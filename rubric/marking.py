@@ -18,13 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rubric.entity import Field, Span
-from rubric.text import CHARACTER, MARK, Codes, Folded, fold
+from rubric.text import CHARACTER, MARK, OTHER, Codes, Folded, fold
 
 _SPACE, _NEWLINE, _HYPHEN, _EMPHASIS = 1, 2, 3, 4
-_SEPARATORS = bytes(
-    {" ": _SPACE, "\n": _NEWLINE, "-": _HYPHEN}.get(chr(code), _EMPHASIS if chr(code) in '*_`~"·' else 0)
-    for code in range(256)
-)
+_SEPARATORS = np.zeros(256, dtype=np.uint8)
+_SEPARATORS[list(b' \n-*_`~"\xb7')] = [_SPACE, _NEWLINE, _HYPHEN, *[_EMPHASIS] * 6]
 _FIRST_ASCII, _LAST_ASCII = np.uint8(0x20), np.uint8(0x80)
 _FIRST, _LAST = np.uint32(0x40000), np.uint32(0x80000)
 Places = NDArray[np.intp]
@@ -94,10 +92,10 @@ def mark(folded: Folded) -> Marked:
     blank line, and a hyphen or asterisk with space around it, end a name.
     """
     codes, kinds = folded.codes, folded.kinds if folded.ascii else _kinds_with_marks(folded.kinds)
-    separator = np.frombuffer(_low_byte(codes).translate(_SEPARATORS), dtype=np.uint8)
-    gap = separator == _SPACE
-    rest = np.flatnonzero(separator > _SPACE)
-    gap[rest] = soft = _separates(rest, separator, kinds)
+    gap: NDArray[np.bool_] = codes == _SPACE_CODE
+    rest = np.flatnonzero((kinds == OTHER) > gap)
+    rest = rest[_separator(codes[rest]) > 0]
+    gap[rest] = soft = _separates(rest, codes, kinds)
     inside = kinds.view(np.bool_) if folded.ascii else (kinds > 0) & (kinds != CHARACTER)
     first, last, change = inside.copy(), inside.copy(), kinds[1:] != kinds[:-1]
     first[1:] &= change
@@ -136,15 +134,16 @@ def unmarked(text: bytes | str) -> str:
     return "".join(chr(ord(each) & _ANY_LETTER) if each >= _FIRST_WIDE else each for each in text)
 
 
-def _separates(at: Places, separator: NDArray[np.uint8], kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _separates(at: Places, codes: Codes, kinds: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Whether the line breaks, hyphens and emphasis at these places only separate the words of a name."""
-    before, after = at - 1, np.minimum(at + 1, len(separator) - 1)
-    starts, ends = at == 0, at == len(separator) - 1
-    left, right = np.where(starts, _SPACE, separator[before]), np.where(ends, _SPACE, separator[after])
+    before, after = at - 1, np.minimum(at + 1, len(codes) - 1)
+    starts, ends = at == 0, at == len(codes) - 1
+    left = np.where(starts, _SPACE, _separator(codes[before]))
+    right = np.where(ends, _SPACE, _separator(codes[after]))
     newline = (left != _NEWLINE) & (right != _NEWLINE)
     hyphen = (kinds[before] > 0) & (kinds[after] > 0) & ~starts & ~ends
     emphasis = ~(_is_space(left) & _is_space(right))
-    own = separator[at]
+    own = _separator(codes[at])
     return np.where(own == _NEWLINE, newline, np.where(own == _HYPHEN, hyphen, emphasis))
 
 
@@ -162,8 +161,8 @@ def _without(places: Places, marked: Codes) -> bytes | str:
     return marked.tobytes().decode("utf-32-le").replace("\0", "")
 
 
-def _low_byte(codes: Codes) -> bytes:
-    return codes.tobytes() if codes.dtype == np.uint8 else np.minimum(codes, 255).astype(np.uint8).tobytes()
+def _separator(codes: Codes) -> NDArray[np.uint8]:
+    return _SEPARATORS.take(codes, mode="clip")
 
 
 def _kinds_with_marks(kinds: NDArray[np.uint8]) -> NDArray[np.uint8]:

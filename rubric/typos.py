@@ -9,21 +9,24 @@ was: at the beginning, at the end or in between. What a lookup costs does not de
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import islice, zip_longest
 from weakref import WeakKeyDictionary
 
+import numpy as np
+from numpy.typing import NDArray
 from rapidfuzz.distance import OSA
 
 from rubric.entity import Stage
 from rubric.forms import Case, Form
 from rubric.guard import most_edits, value_of
 from rubric.lexicon import ABBREVIATIONS
+from rubric.marking import Places
 from rubric.names import Names
 from rubric.shorten import Variant, variants
-from rubric.text import fold
+from rubric.text import Codes, fold
 
 SHORTEST_NAME = 8
 """Characters of a name that is looked for with typos."""
@@ -103,22 +106,40 @@ class Typos:
         """Whether every name has a capital letter, so that words without one need not be looked up."""
         return all(pattern.capital for pattern in self.patterns)
 
-    @cached_property
-    def _edges(self) -> tuple[frozenset[str], frozenset[str], int]:
-        """How words begin and end of which one may be a misspelling; and from how many letters on one in the
-        middle may be all that is left.
+    def may_be_near(self, codes: Codes, starts: Places, ends: Places) -> NDArray[np.bool_]:
+        """Which words `codes[start:end]` are worth a look-up: all others are near nothing.
+
+        Such a word begins or ends as one that is looked for, or is long enough to have only its middle left.
         """
-        begins = {piece[:2] for each in self.pieces.values() for piece in each.begin}
-        ends = {piece[-2:] for each in self.pieces.values() for piece in each.end}
-        longer = [length for length, each in self.pieces.items() if each.middle]
-        return frozenset(begins), frozenset(ends), min(longer, default=1 << 30) - 2
+        begin, end, longer = self._edges
+        sizes = np.minimum(ends - starts, _LONGEST_TOLD).astype(np.uint32)
+        told = begin[_pairs(codes[starts], codes[starts + 1])] | end[_pairs(codes[ends - 2], codes[ends - 1])]
+        near: NDArray[np.bool_] = ((told | longer) >> sizes & np.uint32(1)).astype(np.bool_)
+        return near
+
+    @cached_property
+    def _edges(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32], np.uint32]:
+        """By their first and by their last two letters, and for any letters: how long such words are, as
+        bits.
+        """
+        begin, end = np.zeros((2, 1 << 2 * _LETTER_BITS), dtype=np.uint32)
+        longer = np.uint32(0)
+        for length, pieces in self.pieces.items():
+            edits = most_edits(length)
+            sizes = _bits(range(length - edits, length + edits + 1))
+            for piece in pieces.begin:
+                begin[_pair(piece[:2])] |= sizes
+            for piece in pieces.end:
+                end[_pair(piece[-2:])] |= sizes
+            if pieces.middle:
+                longer |= sizes
+        for word in self.beside:
+            begin[_pair(word[:2])] |= _bits([len(word)])
+        return begin, end, longer
 
     def _near(self, word: str) -> set[int]:
         size = len(word)
         found: set[int] = set()
-        begins, ends, longer = self._edges
-        if size < longer and word[:2] not in begins and word[-2:] not in ends:
-            return found
         for length in range(size - 2, size + 3):
             pieces = self.pieces.get(length)
             edits = most_edits(length)
@@ -129,6 +150,26 @@ class Typos:
                 if word != known and OSA.distance(word, known, score_cutoff=edits) <= edits:
                     found.add(number)
         return found
+
+
+_LETTER_BITS, _LONGEST_TOLD = 5, 31
+
+
+def _pairs(first: Codes, second: Codes) -> Places:
+    """A number for each two letters. Small ASCII letters differ from each other; others may share theirs."""
+    low = (1 << _LETTER_BITS) - 1
+    pairs: Places = (first & low).astype(np.intp) << _LETTER_BITS | (second & low)
+    return pairs
+
+
+def _pair(letters: str) -> int:
+    return int(_pairs(*np.array([[ord(each)] for each in letters], dtype=np.uint32))[0])
+
+
+def _bits(sizes: Iterable[int]) -> np.uint32:
+    """A bit for each size; those that are too large share the highest."""
+    told = {min(size, _LONGEST_TOLD) for size in sizes}
+    return np.uint32(sum(1 << size for size in told))
 
 
 def _candidates(pieces: Pieces, word: str, length: int) -> Iterator[int]:
