@@ -194,10 +194,13 @@ def _against_exhaustive(
     fast = look_at(same, scorers, embedder, workers=workers)
     slow = look_at(same, scorers, embedder, exhaustive=True, workers=workers)
     hits = [one.there for one, other in zip(fast, slow, strict=True) if other.there]
+    whole = [one.whole for one, other in zip(fast, slow, strict=True) if other.whole]
     return {
         "pairs": len(same),
         "hits of every span": len(hits),
         "of these found fast": sum(hits),
+        "hits of every span at the whole name": len(whole),
+        "of these at the whole name found fast": sum(whole),
         "hits of the fast search": sum(each.there for each in fast),
     }
 

@@ -44,10 +44,13 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What one pair came to: found by the lexical stages, by the embedding stage at `b`, by it elsewhere."""
+    """What one pair came to: found by the lexical stages, by the embedding stage at `b` (`whole`: all of `b`
+    and nothing else), by it elsewhere.
+    """
 
     lexical: bool
     there: bool
+    whole: bool
     elsewhere: tuple[str, ...]
 
     @property
@@ -109,12 +112,13 @@ def decisions(
 
 def _looked(found: Open | None, vectors: Mapping[str, Vectors], embedder: Embedder) -> Looked:
     if found is None:
-        return Looked(lexical=True, there=False, elsewhere=())
+        return Looked(lexical=True, there=False, whole=False, elsewhere=())
     decided = decisions(found.candidates, vectors, found.scorer, embedder)
     spans = [match.span for each in decided.values() for match in each.matches]
     there = [found.placed.says(span.start, span.end) for span in spans]
     elsewhere = tuple(span.surface for span, here in zip(spans, there, strict=True) if not here)
-    return Looked(lexical=False, there=any(there), elsewhere=elsewhere)
+    whole = any((span.start, span.end) == (found.placed.start, found.placed.end) for span in spans)
+    return Looked(lexical=False, there=any(there), whole=whole, elsewhere=elsewhere)
 
 
 # --- in a worker ------------------------------------------------------------------------------------------

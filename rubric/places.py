@@ -68,8 +68,8 @@ def places(seeds: Seeds, marked: Marked, entities: Collection[int]) -> list[Plac
 
 
 def everywhere(seeds: Seeds, marked: Marked, entities: Collection[int]) -> list[Place]:
-    """Every span of one to six words of a sentence that begins and ends as a name does, for every entity: to
-    measure what `places` misses.
+    """What `places` finds, and every span of one to six words of a sentence that begins and ends as a name
+    does, for every entity: to measure what `places` misses.
     """
     layout = _Search.of(seeds, marked).layout
     own = {
@@ -80,14 +80,17 @@ def everywhere(seeds: Seeds, marked: Marked, entities: Collection[int]) -> list[
         entity: tuple(n for n, name in enumerate(seeds.names) if name.entity != entity or not name.own)
         for entity in entities
     }
-    return [
+    found = {(each.entity, each.start, each.end): each for each in places(seeds, marked, entities)}
+    spans = (
         Place(entity, int(layout.starts[first]), int(layout.ends[last]), own[entity], others[entity])
         for first in np.flatnonzero(layout.named).tolist()
         for last in range(first, min(first + LONGEST, len(layout.starts)))
         if layout.named[last] and layout.soft[first:last].all()
         for entity in sorted(entities)
         if own[entity]
-    ]
+    )
+    found |= {(each.entity, each.start, each.end): each for each in spans}
+    return sorted(found.values(), key=lambda each: (each.start, each.end, each.entity))
 
 
 @dataclass(frozen=True, slots=True)

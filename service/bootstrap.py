@@ -98,7 +98,11 @@ def build_parts(settings: Settings) -> Parts:
     )
     judge = Judge(settings.judge_options, on_call=metrics.judge_called) if settings.judge_options else None
     batcher = Batcher(backend, watch=metrics.stepped) if backend else None
-    semantics = Semantics(batcher, calibration) if batcher and calibration else None
+    semantics = (
+        Semantics(batcher, calibration, identity=backend.identity)
+        if backend and batcher and calibration
+        else None
+    )
     outcomes = Outcomes(judge, cache=cache, metrics=metrics) if judge else None
 
     def scoring_for(

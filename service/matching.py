@@ -17,7 +17,8 @@ from rubric.score import Asking, Plan, attempt, settle
 from rubric.text import Response
 from service.cache import Cache, SingleFlight, decode, encode
 from service.metrics import Metrics
-from service.semantics import Calibration, Semantics, read_asking
+from service.semantics import Calibration, Semantics, names_of, read_asking
+from service.store.vectors import pack, unpack
 from service.workers import WorkerLost, Workers, cut
 
 Attempt = bytes | CannotScore
@@ -52,43 +53,58 @@ class Matching:
         wanted = {key: text for key, text in texts.items() if key not in found}
         fresh = {key: text for key, text in wanted.items() if key not in self._flights}
         self._metrics.looked_up(hits=len(found), misses=len(fresh), joined=len(wanted) - len(fresh))
-        self._start(job.task, fresh)
+        self._start(job.task, fresh, vectors=known.get(self.vectors_key(job.task) or ""))
         computed = await self._flights.wait(wanted)
         if not texts:
             await self._attempt_all(job.task, [Response("")])  # the rubric must be sound all the same
         found |= {key: _verdict(each, size) for key, each in computed.items()}
         return [None if key is None else found[key] for key in keys]
 
-    def _start(self, task: Task, texts: Mapping[str, Response]) -> None:
+    def vectors_key(self, task: Task) -> str | None:
+        """Under which the vectors of the names are remembered, where a model is asked."""
+        return self._semantics.key(task.rubric.digest) if self._semantics and task.semantics else None
+
+    def _start(self, task: Task, texts: Mapping[str, Response], *, vectors: bytes | None) -> None:
         """Send texts to the workers, a piece per worker at a time, so that others get their turn between."""
         keys = list(texts)
         turns = asyncio.Semaphore(self._workers.count)
         for piece in cut([_size(text) for text in texts.values()], workers=self._workers.count):
             part = {keys[index]: texts[keys[index]] for index in piece}
-            self._flights.start(list(part), self._compute(task, part, turns))
+            self._flights.start(list(part), self._compute(task, part, turns, vectors))
 
     async def _compute(
-        self, task: Task, texts: Mapping[str, Response], turns: asyncio.Semaphore
+        self, task: Task, texts: Mapping[str, Response], turns: asyncio.Semaphore, vectors: bytes | None
     ) -> dict[str, Attempt]:
         async with turns:
             read = await self._attempt_all(task, list(texts.values()))
-        found = dict(zip(texts, await self._settled(read), strict=True))
-        await self._cache.put_many([(key, each) for key, each in found.items() if isinstance(each, bytes)])
-        return found
+        found, grown = await self._settled(read, vectors)
+        attempts = dict(zip(texts, found, strict=True))
+        worth = [(key, each) for key, each in attempts.items() if isinstance(each, bytes)]
+        key = self.vectors_key(task)
+        await self._cache.put_many([*worth, *([(key, grown)] if key and grown else [])])
+        return attempts
 
-    async def _settled(self, read: Sequence[Read]) -> list[Attempt]:
-        """What the model has to say, for those who need it."""
+    async def _settled(
+        self, read: Sequence[Read], vectors: bytes | None = None
+    ) -> tuple[list[Attempt], bytes | None]:
+        """What the model has to say, for those who need it; and the vectors of the names, if there are more
+        than before.
+        """
         plans = {index: each for index, each in enumerate(read) if isinstance(each, Plan)}
         if not plans or not self._semantics:
-            return [encode(each.verdict) if isinstance(each, Plan) else each for each in read]
+            return [encode(each.verdict) if isinstance(each, Plan) else each for each in read], None
+        known = unpack(vectors, names_of(plans.values())) if vectors else {}
         with self._metrics.embed_seconds.time():
-            verdicts = dict(zip(plans, await self._semantics.settle(list(plans.values())), strict=True))
-        return [_encoded(verdicts.get(index, each)) for index, each in enumerate(read)]
+            settled = await self._semantics.settle(list(plans.values()), known=known)
+        verdicts = dict(zip(plans, settled.verdicts, strict=True))
+        found = [_encoded(verdicts.get(index, each)) for index, each in enumerate(read)]
+        return found, pack(settled.names, beside=vectors) if settled.names.keys() - known.keys() else None
 
     async def again(self, task: Task, response: Response) -> Verdict | CannotScore:
         """The verdict of one response, whatever is remembered. Raises `InvalidInput`, `Refused`."""
         read = await self._attempt_all(task, [response])
-        return _verdict((await self._settled(read))[0], len(task.rubric.entities))
+        (found,), _ = await self._settled(read)
+        return _verdict(found, len(task.rubric.entities))
 
     async def _attempt_all(self, task: Task, texts: Sequence[Response]) -> list[Read]:
         """Where a worker dies, each text is tried once more alone: only the one that kills has no score."""

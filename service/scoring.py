@@ -104,7 +104,7 @@ class Scoring:
         """One per rollout, matched and with its outcome. Raises `InvalidInput`."""
         cases = cases_of(job)
         keys = verdict_keys(job.task, job.responses)
-        known = await self._remembered(keys, cases)
+        known = await self._remembered([*keys, self._matching.vectors_key(job.task)], cases)
         at_once = cases if job.chosen.verifier is Verifier.JUDGE else {}
         asked = asyncio.ensure_future(self._ask(at_once, known, until))
         try:

@@ -1,8 +1,7 @@
-"""The vectors of a rubric's names, remembered as one value: who scores its next group need not encode them.
+"""The vectors of a rubric's names as one value: who scores its next group need not encode them.
 
-    vectors = VectorCache(cache, identity=embedder.identity)
-    await vectors.put(rubric.digest, {"New York City": row, ...})
-    found = await vectors.get(rubric.digest, ["New York City", ...])
+    raw = pack({"New York City": row, ...})          # remembered under `vectors_key(digest, identity=...)`
+    found = unpack(raw, ["New York City", ...])
 
 Rows keep their bits, so a remembered vector decides as a new one would. They should be of texts that were
 encoded alone: a row from a batch can differ in its last bits by the company that it had.
@@ -18,49 +17,38 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from service.cache import Cache
-
 Row: TypeAlias = NDArray[np.float32]
 
 
-class VectorCache:
-    """One value per rubric and model. `identity` says everything that shapes the vectors."""
-
-    def __init__(self, cache: Cache, *, identity: str) -> None:
-        self._cache = cache
-        self._identity = blake2b(identity.encode(), digest_size=16).hexdigest()
-
-    async def get(self, rubric: str, texts: Iterable[str]) -> dict[str, Row]:
-        """The rows of those texts that are remembered; `rubric` is its digest."""
-        (raw,) = await self._cache.get_many([self._key(rubric)])
-        return unpack(raw, texts) if raw else {}
-
-    async def put(self, rubric: str, rows: Mapping[str, Row]) -> None:
-        """Remember all the rows of a rubric, in the place of those before."""
-        await self._cache.put_many([(self._key(rubric), pack(rows))])
-
-    def _key(self, rubric: str) -> str:
-        return f"vectors:{{{rubric}}}:{self._identity}"
+def vectors_key(rubric: str, *, identity: str) -> str:
+    """Where the rows of a rubric are remembered, by its digest and by all that shapes the vectors."""
+    return f"vectors:{{{rubric}}}:{blake2b(identity.encode(), digest_size=16).hexdigest()}"
 
 
 _HEAD = struct.Struct("<II")
 _NAME_BYTES = 16
 
 
-def pack(rows: Mapping[str, Row]) -> bytes:
-    """How many, how wide, a digest per text, a row of little-endian float32 per text.
+def pack(rows: Mapping[str, Row], *, beside: bytes | None = None) -> bytes:
+    """How many, how wide, a digest per text, a row of little-endian float32 per text; `beside`: after those.
 
     A row with a NaN is left out: it says that the model failed, which it need not do again.
     """
-    whole = {text: row for text, row in rows.items() if np.isfinite(row).all()}
+    whole = _rows(beside or b"")
+    whole |= {_name(text): row for text, row in rows.items() if np.isfinite(row).all()}
     width = len(next(iter(whole.values()))) if whole else 0
-    names = b"".join(map(_name, whole))
     values = b"".join(np.asarray(row, dtype="<f4").tobytes() for row in whole.values())
-    return _HEAD.pack(len(whole), width) + names + values
+    return _HEAD.pack(len(whole), width) + b"".join(whole) + values
 
 
 def unpack(raw: bytes, texts: Iterable[str]) -> dict[str, Row]:
     """The rows of those texts that are in `raw`; none of anything that is not whole."""
+    rows = _rows(raw)
+    found = {text: rows.get(_name(text)) for text in texts}
+    return {text: row for text, row in found.items() if row is not None}
+
+
+def _rows(raw: bytes) -> dict[bytes, Row]:
     if len(raw) < _HEAD.size:
         return {}
     count, width = _HEAD.unpack_from(raw)
@@ -68,12 +56,10 @@ def unpack(raw: bytes, texts: Iterable[str]) -> dict[str, Row]:
     if len(raw) != start + count * width * 4:
         return {}
     rows = np.frombuffer(raw, dtype="<f4", offset=start).reshape(count, width).astype(np.float32)
-    places = {
+    return {
         raw[at : at + _NAME_BYTES]: row
         for at, row in zip(range(_HEAD.size, start, _NAME_BYTES), rows, strict=True)
     }
-    found = {text: places.get(_name(text)) for text in texts}
-    return {text: row for text, row in found.items() if row is not None}
 
 
 def _name(text: str) -> bytes:

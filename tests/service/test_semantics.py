@@ -18,7 +18,8 @@ from rubric.score import Asking, Model, score_group
 from service.bootstrap import build_parts
 from service.embedding.backend import MissingPart, ModelFault
 from service.settings import Settings
-from tests.service.serving import metric, running
+from tests.service.serving import metric, running, wait_until
+from tests.service.store import server as store
 from tests.service.test_statuses import refused
 
 SCORER = {
@@ -125,6 +126,22 @@ def test_no_verdict_depends_on_company_order_or_cache(calibration):
             replies = pool.map(lambda each: score(client, body(GOLDS[each[0]], each[1])), mixtures)
             for (at, texts), reply in zip(mixtures, replies, strict=True):
                 assert criteria(reply) == [alone[at, text] for text in texts]
+
+
+def test_another_server_does_not_encode_the_names_of_a_rubric_again(calibration):
+    first, second = ({**body(GOLDS[2], [text]), "id": text[:7]} for text in (TEXTS[2], TEXTS[2] + " Still."))
+    with serving(calibration) as client:
+        without = score(client, second)
+        every = metric(client, "cairn_embed_step_texts_sum")
+    with store.serving(next(iter(store.binaries().values()))) as redis:
+        shared = {"redis_url": redis.url, "redis_budget_ms": 1000, "workers": 1}
+        with serving(calibration, **shared) as client:
+            score(client, first)
+            wait_until(lambda: redis.say("DBSIZE") == b":2")
+        with serving(calibration, **shared) as client:
+            assert criteria(score(client, second)) == criteria(without)
+            assert metric(client, "cairn_embed_step_texts_sum") < every
+            assert metric(client, "cairn_cache_lookups_total", result="hit") == 0
 
 
 def test_the_model_and_its_calibration_are_in_the_fingerprint(calibration, tmp_path):

@@ -11,7 +11,7 @@ from service.cache import MemoryCache, NoCache
 from service.store.address import CannotOpen
 from service.store.opening import open_cache
 from service.store.trouble import Trouble
-from service.store.vectors import VectorCache
+from service.store.vectors import pack, unpack, vectors_key
 from tests.service.store.server import free_port
 from tests.service.store.test_vectors import ROWS, TEXTS, same
 
@@ -90,7 +90,10 @@ async def test_a_password_of_its_own_opens(server):
 
 async def test_vectors_of_a_rubric_are_shared_bit_for_bit(server):
     one, other = opened(server.url), opened(server.url)
-    await VectorCache(one, identity="model:1").put("d1", ROWS)
+    key = vectors_key("d1", identity="model:1")
+    await one.put_many([(key, pack(ROWS))])
     await one.close()
-    assert same(await VectorCache(other, identity="model:1").get("d1", TEXTS), ROWS)
+    (raw,) = await other.get_many([key])
+    assert raw is not None
+    assert same(unpack(raw, TEXTS), ROWS)
     await other.close()

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from rubric.embedder import HashEmbedder
-from service.cache import MemoryCache, NoCache
-from service.store.vectors import VectorCache, pack, unpack
+from service.store.vectors import pack, unpack, vectors_key
 
 TEXTS = ["New York City", "Zoë", "京都", "\ud800", ""]
 ROWS = dict(zip(TEXTS, HashEmbedder(12).embed(TEXTS), strict=True))
@@ -46,16 +45,12 @@ def test_a_foreign_value_has_no_rows(raw):
     assert unpack(raw, TEXTS) == {}
 
 
-async def test_rubrics_and_models_do_not_mix():
-    cache = MemoryCache(most_bytes=1 << 20)
-    vectors = VectorCache(cache, identity="model:1")
-    await vectors.put("d1", ROWS)
-    assert same(await vectors.get("d1", TEXTS), ROWS)
-    assert await vectors.get("d2", TEXTS) == {}
-    assert await VectorCache(cache, identity="model:2").get("d1", TEXTS) == {}
+def test_rubrics_and_models_do_not_mix():
+    keys = {vectors_key(rubric, identity=model) for rubric in ("d1", "d2") for model in ("m:1", "m:2")}
+    assert len(keys) == 4
 
 
-async def test_a_cache_that_forgets_gives_no_rows():
-    vectors = VectorCache(NoCache(), identity="model:1")
-    await vectors.put("d1", ROWS)
-    assert await vectors.get("d1", TEXTS) == {}
+def test_further_rows_stand_beside_those_before():
+    first, second = dict(list(ROWS.items())[:2]), dict(list(ROWS.items())[1:])
+    assert same(unpack(pack(second, beside=pack(first)), TEXTS), ROWS)
+    assert same(unpack(pack(second, beside=b"\xff" * 64), TEXTS), second)
