@@ -2,7 +2,8 @@
 
 Each case has a server of its own, as `cairn serve` starts it, and they take turns. Redis is a Valkey at a
 socket; the paused one takes connections and never answers. Service time is from the first byte of a request
-to the answer, as the server's metrics have it. The parts of a warm request are measured in this process.
+to the answer, as the server's metrics have it: so it waits for the client, which sends a megabyte. What the
+app itself takes, from the whole body to the whole reply, and its parts are measured in this process.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from rubric.job import Defaults, Profile, prepare
 from rubric.reply import compose
 from rubric.score import judge
 from rubric.wire import DEFAULT_LIMITS, ScoreReply
+from service.bootstrap import build_parts
 from service.cache import decode, encode, verdict_keys
+from service.settings import Settings
 from service.store.envelope import Sealer
 from service.store.opening import open_cache
 from tests.service.serving import metric, running
@@ -65,7 +68,8 @@ def main(
                 warm = _taken(case.client, [_body(rubric, texts, f"{turn}")] * 5)
                 case.cold.extend([cold] if turn else [])
                 case.warm.extend([warm] if turn else [])
-    parts = _parts(_body(rubric, texts, "parts"), Profile(profile))
+    body = _body(rubric, texts, "parts")
+    parts = _parts(body, Profile(profile))
     results = {
         "rollouts": rollouts,
         "kb": kb,
@@ -73,6 +77,7 @@ def main(
         "profile": profile,
         "service_ms": {each.name: {"cold": _spread(each.cold), "warm": _spread(each.warm)} for each in cases},
         "paused_first_requests_ms": first,
+        "warm_from_body_to_reply_ms": asyncio.run(_in_the_app(body, Profile(profile))),
         "parts_of_a_warm_request_ms": parts,
     }
     _print(results)
@@ -145,6 +150,19 @@ def _parts(body: bytes, profile: Profile) -> dict[str, float]:
     return side_by_side(steps) | asyncio.run(_asked(keys, values))
 
 
+async def _in_the_app(body: bytes, profile: Profile) -> dict[str, float]:
+    """Milliseconds from a body to its reply, for a group that was scored before."""
+    parts = build_parts(Settings(profile=profile, workers=0))
+    await parts.workers.start()
+    times = []
+    for _ in range(300):
+        start = time.perf_counter()
+        await parts.scoring.score(body, until=asyncio.get_running_loop().time() + 60)
+        times.append((time.perf_counter() - start) * 1e3)
+    await parts.workers.close()
+    return _spread(times[10:])
+
+
 async def _asked(keys: list[str], values: list[bytes]) -> dict[str, float]:
     """Milliseconds of a lookup in memory, and of one in Redis."""
     taken = {}
@@ -178,6 +196,8 @@ def _print(results: dict[str, Any]) -> None:
     Console().print(table)
     first = ", ".join(f"{each:.1f}" for each in results["paused_first_requests_ms"])
     print(f"the first requests after Redis was paused, ms: {first}")
+    taken = results["warm_from_body_to_reply_ms"]
+    print(f"warm, from the body to the reply: {taken['median']:.2f} ms (lowest {taken['lowest']:.2f}); of it")
     for name, taken in results["parts_of_a_warm_request_ms"].items():
         print(f"  {name:18} {taken:7.3f} ms")
 

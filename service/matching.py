@@ -1,12 +1,14 @@
 """The verdicts of responses: remembered, under way for somebody else, or computed now by the workers.
 
-verdicts = await Matching(...).verdicts(job, keys=verdict_keys(job.task, job.responses), known={})
+verdicts = await Matching(...).verdicts(job, keys=verdict_keys(job.task, job.responses), known={}, timings={})
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 
 from rubric import flags
 from rubric.entity import Verdict
@@ -28,6 +30,19 @@ Read = bytes | Plan | CannotScore
 """What a worker makes of a text; a plan still needs the model."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What texts are matched for: the task, the packed vectors of its names, and where times are noted."""
+
+    task: Task
+    vectors: bytes | None
+    timings: MutableMapping[str, float]
+
+    def embedded(self, seconds: float) -> None:
+        """Parts of a group are embedded side by side: the longest counts."""
+        self.timings["embed"] = max(seconds, self.timings.get("embed", 0.0))
+
+
 class Matching:
     """Matches the responses of a group. All parts are given; nothing is started or closed here."""
 
@@ -41,9 +56,17 @@ class Matching:
         self._flights: SingleFlight[Attempt] = SingleFlight()
 
     async def verdicts(
-        self, job: Job, *, keys: Sequence[str | None], known: Mapping[str, bytes]
+        self,
+        job: Job,
+        *,
+        keys: Sequence[str | None],
+        known: Mapping[str, bytes],
+        timings: MutableMapping[str, float],
     ) -> list[Verdict | CannotScore | None]:
-        """One per rollout, in order; `keys` are theirs, `known` what is remembered. Raises `InvalidInput`."""
+        """One per rollout, in order; `keys` are theirs, `known` what is remembered.
+
+        `timings` gets the seconds that the model took as `embed`. Raises `InvalidInput`.
+        """
         size = len(job.task.rubric.entities)
         texts = {key: text for key, text in zip(keys, job.responses, strict=True) if key and text}
         found: dict[str, Verdict | CannotScore] = {}
@@ -53,7 +76,8 @@ class Matching:
         wanted = {key: text for key, text in texts.items() if key not in found}
         fresh = {key: text for key, text in wanted.items() if key not in self._flights}
         self._metrics.looked_up(hits=len(found), misses=len(fresh), joined=len(wanted) - len(fresh))
-        self._start(job.task, fresh, vectors=known.get(self.vectors_key(job.task) or ""))
+        vectors = known.get(self.vectors_key(job.task) or "")
+        self._start(_Work(job.task, vectors, timings), fresh)
         computed = await self._flights.wait(wanted)
         if not texts:
             await self._attempt_all(job.task, [Response("")])  # the rubric must be sound all the same
@@ -64,46 +88,48 @@ class Matching:
         """Under which the vectors of the names are remembered, where a model is asked."""
         return self._semantics.key(task.rubric.digest) if self._semantics and task.semantics else None
 
-    def _start(self, task: Task, texts: Mapping[str, Response], *, vectors: bytes | None) -> None:
+    def _start(self, work: _Work, texts: Mapping[str, Response]) -> None:
         """Send texts to the workers, a piece per worker at a time, so that others get their turn between."""
         keys = list(texts)
         turns = asyncio.Semaphore(self._workers.count)
         for piece in cut([_size(text) for text in texts.values()], workers=self._workers.count):
             part = {keys[index]: texts[keys[index]] for index in piece}
-            self._flights.start(list(part), self._compute(task, part, turns, vectors))
+            self._flights.start(list(part), self._compute(work, part, turns))
 
     async def _compute(
-        self, task: Task, texts: Mapping[str, Response], turns: asyncio.Semaphore, vectors: bytes | None
+        self, work: _Work, texts: Mapping[str, Response], turns: asyncio.Semaphore
     ) -> dict[str, Attempt]:
         async with turns:
-            read = await self._attempt_all(task, list(texts.values()))
-        found, grown = await self._settled(read, vectors)
+            read = await self._attempt_all(work.task, list(texts.values()))
+        found, grown = await self._settled(work, read)
         attempts = dict(zip(texts, found, strict=True))
         worth = [(key, each) for key, each in attempts.items() if isinstance(each, bytes)]
-        key = self.vectors_key(task)
+        key = self.vectors_key(work.task)
         await self._cache.put_many([*worth, *([(key, grown)] if key and grown else [])])
         return attempts
 
-    async def _settled(
-        self, read: Sequence[Read], vectors: bytes | None = None
-    ) -> tuple[list[Attempt], bytes | None]:
+    async def _settled(self, work: _Work, read: Sequence[Read]) -> tuple[list[Attempt], bytes | None]:
         """What the model has to say, for those who need it; and the vectors of the names, if there are more
         than before.
         """
         plans = {index: each for index, each in enumerate(read) if isinstance(each, Plan)}
         if not plans or not self._semantics:
             return [encode(each.verdict) if isinstance(each, Plan) else each for each in read], None
-        known = unpack(vectors, names_of(plans.values())) if vectors else {}
-        with self._metrics.embed_seconds.time():
-            settled = await self._semantics.settle(list(plans.values()), known=known)
+        known = unpack(work.vectors, names_of(plans.values())) if work.vectors else {}
+        started = time.perf_counter()
+        settled = await self._semantics.settle(list(plans.values()), known=known)
+        work.embedded(time.perf_counter() - started)
+        self._metrics.embed_seconds.observe(time.perf_counter() - started)
         verdicts = dict(zip(plans, settled.verdicts, strict=True))
         found = [_encoded(verdicts.get(index, each)) for index, each in enumerate(read)]
-        return found, pack(settled.names, beside=vectors) if settled.names.keys() - known.keys() else None
+        return found, pack(
+            settled.names, beside=work.vectors
+        ) if settled.names.keys() - known.keys() else None
 
     async def again(self, task: Task, response: Response) -> Verdict | CannotScore:
         """The verdict of one response, whatever is remembered. Raises `InvalidInput`, `Refused`."""
         read = await self._attempt_all(task, [response])
-        (found,), _ = await self._settled(read)
+        (found,), _ = await self._settled(_Work(task, None, {}), read)
         return _verdict(found, len(task.rubric.entities))
 
     async def _attempt_all(self, task: Task, texts: Sequence[Response]) -> list[Read]:

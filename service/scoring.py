@@ -109,7 +109,7 @@ class Scoring:
         asked = asyncio.ensure_future(self._ask(at_once, known, until))
         try:
             matching = time.perf_counter()
-            verdicts = await self._matching.verdicts(job, keys=keys, known=known)
+            verdicts = await self._matching.verdicts(job, keys=keys, known=known, timings=timings)
             matched = time.perf_counter()
             self._watch.remembered(job, keys, known, verdicts)
             rest = left_open(verdicts, cases) if not at_once else {}
@@ -117,7 +117,9 @@ class Scoring:
         finally:
             asked.cancel()
         self._metrics.match_seconds.observe(matched - matching)
-        timings |= {"match": _ms(matched - matching), "verify": _ms(time.perf_counter() - matched)}
+        embed = min(timings.get("embed", 0.0), matched - matching)
+        timings |= {"match": _ms(matched - matching - embed), "embed": _ms(embed)}
+        timings |= {"verify": _ms(time.perf_counter() - matched)}
         if cases:
             self._metrics.verified(asked=len(at_once or rest), spared=len(cases) - len(at_once or rest))
         return [_with_outcome(each, outcomes.get(index)) for index, each in enumerate(verdicts)]

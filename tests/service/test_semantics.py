@@ -95,6 +95,7 @@ def test_a_name_in_other_words_is_found_with_its_evidence(calibration):
     assert (apollo["hit"], apollo["near_miss"]["reason"]) == (False, "numbers differ: 11 / 12")
     assert (exact["stage"], exact["reasons"]) == ("exact", [])
     assert steps > 0
+    assert reply["timings_ms"]["embed"] > 0
 
 
 def test_the_service_and_the_pure_core_say_the_same(calibration):
