@@ -23,7 +23,7 @@ from rubric.wire import EvaluateReply, EvaluateRequest, ScoreRequest
 from trainer_client import protocol
 from trainer_client.breaker import Breaker
 from trainer_client.calls import Call, Means
-from trainer_client.coalesce import Coalescer, may_join
+from trainer_client.coalesce import Coalescer
 from trainer_client.protocol import Next, Scored, Trouble
 from trainer_client.settings import Settings
 from trainer_client.throttle import Throttle
@@ -51,14 +51,17 @@ class AsyncRewardClient:
 
         Raises `FixRequest` for plain data that is no request, and `StopRun`.
         """
-        request = protocol.read_request(group)
         process = self._process()
-        process.breaker.check()
         deadline = self._deadline(timeout_s)
-        plain = timeout_s is None and traceparent is None
-        if plain and self.settings.coalesce > 1 and may_join(request):
-            scored = await (await self._coalescer(process)).score(request, deadline=deadline)
+        joins = self.settings.coalesce > 1 and timeout_s is None and traceparent is None
+        coalescer = await self._coalescer(process) if joins else None
+        lone = coalescer.read(group) if coalescer else None
+        if coalescer and lone:
+            process.breaker.check()
+            scored = await coalescer.score(lone, deadline=deadline)
         else:
+            request = protocol.read_request(group)
+            process.breaker.check()
             scored = await self._scored(request, deadline=deadline, traceparent=traceparent)
         process.breaker.note(scored.failures)
         return scored
@@ -68,8 +71,7 @@ class AsyncRewardClient:
 
         Raises as `score` does; then no other group is waited for.
         """
-        requests = [protocol.read_request(group) for group in groups]
-        tasks = [asyncio.create_task(self.score(request, timeout_s=timeout_s)) for request in requests]
+        tasks = [asyncio.create_task(self.score(group, timeout_s=timeout_s)) for group in groups]
         try:
             return list(await asyncio.gather(*tasks))
         finally:

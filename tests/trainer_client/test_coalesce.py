@@ -13,7 +13,7 @@ from tests.service.bodies import FIVE, FOUR
 from tests.service.bodies import group as real
 from tests.trainer_client.double import always, every, fine, group, refuses, serving
 from trainer_client import AsyncRewardClient, Settings, StopRun, protocol
-from trainer_client.coalesce import merge, split
+from trainer_client.coalesce import Groups, merge, split
 
 SCHEME = {"scheme": {"name": "longtrace"}}
 
@@ -37,8 +37,9 @@ def test_nobody_gets_another_reward_for_travelling_in_company(scheme):
         for at, text in enumerate(texts)
     ]
     alone = [score_group(parse_score(protocol.score_body(request))) for request in requests]
-    together = score_group(parse_score(protocol.score_body(merge(requests))))
-    parts = split(protocol.Scored(tuple(together.rollouts), together), requests)
+    asked = [Groups().read(request) for request in requests]
+    together = score_group(parse_score(protocol.score_body(merge(asked))))
+    parts = split(protocol.Scored(tuple(together.rollouts), together), asked)
     aside = {"timings_ms"}
     assert [part.reply.model_dump(exclude=aside) for part in parts] == [
         reply.model_dump(exclude=aside) for reply in alone
