@@ -191,11 +191,12 @@ class Groups:
 def _plain_key(given: Mapping[str, object]) -> str | None:
     """Equal for plain data that differs in rollouts and id alone; None for what is not plain."""
     try:
-        return json.dumps(
-            {name: given[name] for name in given if name not in {"rollouts", "id"}}, sort_keys=True
-        )
+        return _PLAIN.encode({name: given[name] for name in given if name not in {"rollouts", "id"}})
     except (TypeError, ValueError):
         return None
+
+
+_PLAIN = json.JSONEncoder(sort_keys=True)
 
 
 def _lone(key: str, group: ScoreRequest, name: str | None, rollout: RolloutIn) -> Lone:

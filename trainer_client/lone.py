@@ -2,7 +2,6 @@
 
     known = Known()
     lone = known.lone({"question": "...", "rubric": {...}, "rollouts": [{"response": "..."}]})
-    body([lone, ...])  # one request for all that have the same `lone.group`
 
 Of thousands of calls each brings the rubric along. It is checked and written out once for all that are under
 way with an equal one; left to each is its rollout, which is written out when its turn comes.
@@ -11,19 +10,19 @@ way with an equal one; left to each is its rollout, which is written out when it
 from __future__ import annotations
 
 import marshal
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from weakref import WeakValueDictionary
 
 from pydantic import ValidationError
 
 from rubric.wire import RolloutIn, ScoreRequest
-from trainer_client import protocol
+from trainer_client.protocol import read_request, score_head
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Shared:
-    """What is equal in all calls of a group. `seeded`: their id may decide something, too."""
+    """What is equal in all calls of a group: the `head` of their body. `seeded`: their id may count, too."""
 
     head: bytes
     seeded: bool
@@ -42,11 +41,6 @@ class Lone:
         """Equal for calls that differ in their rollouts alone; also in their id, where it decides nothing."""
         return self.shared.head, self.id if self.shared.seeded else None
 
-    @property
-    def rollout_id(self) -> str:
-        """What the reply calls it."""
-        return protocol.rollout_id(self.rollout, at=0)
-
 
 class Known:
     """What calls under way have in common; it goes with the last of them."""
@@ -56,52 +50,46 @@ class Known:
 
     def lone(self, given: ScoreRequest | Mapping[str, object]) -> Lone | None:
         """None for what has another number of rollouts. Raises `FixRequest` with every fault."""
-        rollouts = given.rollouts if isinstance(given, ScoreRequest) else given.get("rollouts")
+        if isinstance(given, ScoreRequest):
+            return _taken_apart(given) if len(given.rollouts) == 1 else None
+        rollouts = given.get("rollouts") if isinstance(given, dict) else None
         if not isinstance(rollouts, list) or len(rollouts) != 1:
             return None
-        key = None if isinstance(given, ScoreRequest) else _key(given)
-        shared = self._shared.get(key) if key else None
-        return (shared and _beside(shared, given, rollouts[0])) or self._first(given, key)
+        key = _key(given)
+        shared = self._shared.get(key)
+        return (_beside(shared, given, rollouts[0]) if shared else None) or self._first(given, key)
 
-    def _first(self, given: ScoreRequest | Mapping[str, object], key: bytes | None) -> Lone:
-        """The first of its kind, or one that cannot be told from others, is read as a whole."""
-        request = protocol.read_request(given)
-        shared = Shared(protocol.score_head(request), seeded=_is_seeded(request))
+    def _first(self, given: Mapping[str, object], key: bytes) -> Lone:
+        lone = _taken_apart(read_request(given))
         if key:
-            self._shared[key] = shared
-        return Lone(shared, request.id, request.rollouts[0])
+            self._shared[key] = lone.shared
+        return lone
 
 
-def body(calls: Sequence[Lone]) -> bytes:
-    """One request for all, with rollouts named by their position, of which none depends on another."""
-    first = calls[0]
-    return protocol.joined_body(first.shared.head, id=first.id, rollouts=[each.rollout for each in calls])
+def _taken_apart(request: ScoreRequest) -> Lone:
+    """The scheme of the server may leave criteria out by the id of the group, as one with dropout does."""
+    seeded = request.scheme is None or request.scheme.dropout is not None
+    return Lone(Shared(score_head(request), seeded), request.id, request.rollouts[0])
 
 
-def _key(given: Mapping[str, object]) -> bytes | None:
+def _key(given: Mapping[str, object]) -> bytes:
     """All but the rollouts and the id, byte for byte: equal keys have equal values of equal types.
 
-    None for data that is more than plain. This version of the format knows no references, which would tell
-    equal values apart.
+    Empty for data that is more than plain. Later versions of the format tell equal values apart by where
+    they lie in memory.
     """
     try:
-        return marshal.dumps({name: given[name] for name in given if name not in _OWN}, 2)
+        return marshal.dumps({name: given[name] for name in given if name not in {"rollouts", "id"}}, 2)
     except ValueError:
-        return None
-
-
-_OWN = frozenset({"rollouts", "id"})
+        return b""
 
 
 def _beside(shared: Shared, given: Mapping[str, object], rollout: object) -> Lone | None:
     """None where its own part is at fault: read as a whole it is told where."""
     id = given.get("id")
+    if not (id is None or isinstance(id, str)):
+        return None
     try:
-        return Lone(shared, id, RolloutIn.model_validate(rollout)) if _is_id(id) else None
+        return Lone(shared, id, RolloutIn.model_validate(rollout))
     except ValidationError:
         return None
-
-
-def _is_seeded(request: ScoreRequest) -> bool:
-    """Whether criteria may be left out by the id of the group: the scheme of the server may do so, too."""
-    return request.scheme is None or request.scheme.dropout is not None

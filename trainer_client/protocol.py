@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -20,7 +20,15 @@ from typing import Any, Self, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from rubric.errors import Fault
-from rubric.wire import EvaluateReply, EvaluateRequest, Failure, RolloutOut, ScoreReply, ScoreRequest
+from rubric.wire import (
+    EvaluateReply,
+    EvaluateRequest,
+    Failure,
+    RolloutIn,
+    RolloutOut,
+    ScoreReply,
+    ScoreRequest,
+)
 from trainer_client.errors import ClientError, FixRequest, StopRun, TryLater
 
 _M = TypeVar("_M", bound=BaseModel)
@@ -130,11 +138,33 @@ def score_body(request: ScoreRequest) -> bytes:
 
     A scheme is sent in full: its numbers are a choice of the sender's.
     """
-    raw = request.model_dump_json(exclude={"scheme"}, exclude_defaults=True).encode()
+    return _written(request) + b"}"
+
+
+def score_head(request: ScoreRequest) -> bytes:
+    """The body of `/score` up to what a lone rollout does not share with others, still open."""
+    return _written(request, aside={"id", "rollouts", "alone"})
+
+
+def joined_body(head: bytes, *, id: str | None, rollouts: Iterable[RolloutIn]) -> bytes:
+    """The body of `/score` for rollouts that only travel together, named by their position."""
+    named = b"" if id is None else b',"id":' + json.dumps(id).encode()
+    parts = [b'{"id":"k%d",%s' % (at, _json(each, {"id"})[1:]) for at, each in enumerate(rollouts)]
+    return b'%s%s,"alone":true,"rollouts":[%s]}' % (head, named, b",".join(parts))
+
+
+def _written(request: ScoreRequest, *, aside: Set[str] = frozenset()) -> bytes:
+    """As JSON, without the brace at its end."""
+    raw = _json(request, aside | {"scheme"})[:-1]
     if request.scheme is None:
         return raw
     scheme = request.scheme.model_dump_json(by_alias=True, exclude_none=True).encode()
-    return b'%s,"scheme":%s}' % (raw[:-1], scheme)
+    return b'%s,"scheme":%s' % (raw, scheme)
+
+
+def _json(model: BaseModel, aside: Set[str]) -> bytes:
+    """At once as bytes: a text that was made a `str` first would be copied twice."""
+    return model.__pydantic_serializer__.to_json(model, exclude=set(aside), exclude_defaults=True)
 
 
 def evaluate_body(request: EvaluateRequest | Mapping[str, object]) -> bytes:
@@ -164,12 +194,12 @@ _SERVICE_SHARE = 0.95
 # --- what comes back --------------------------------------------------------------------------------------
 
 
-def read_score(raw: bytes, request: ScoreRequest) -> Scored | Trouble:
+def read_score(raw: bytes, *, ids: Sequence[str]) -> Scored | Trouble:
     """A 200 of `/score`; it must answer just the rollouts that were sent, in their order."""
     reply = _read(ScoreReply, raw)
     if isinstance(reply, Trouble):
         return reply
-    if [rollout.id for rollout in reply.rollouts] != rollout_ids(request):
+    if [rollout.id for rollout in reply.rollouts] != list(ids):
         return _unreadable("it answers other rollouts than those that were sent")
     if not all(map(_sound, reply.rollouts)):
         return _unreadable("a rollout is scored without a reward, or has one without being scored")
@@ -213,7 +243,7 @@ def read_broken(broken: Broken) -> Trouble:
     return Trouble(broken.how.value, f"{what} ({broken.detail})", down=True, suspect=suspect)
 
 
-def failed(request: ScoreRequest, trouble: Trouble) -> Scored:
+def failed(ids: Iterable[str], trouble: Trouble) -> Scored:
     """The result of a group that nobody scored: a failure for each rollout, and no number."""
     failure = failure_of(trouble)
     return Scored(
@@ -228,7 +258,7 @@ def failed(request: ScoreRequest, trouble: Trouble) -> Scored:
                 flags=[],
                 failure=failure,
             )
-            for name in rollout_ids(request)
+            for name in ids
         )
     )
 
