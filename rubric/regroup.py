@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rubric.credits import Components
 from rubric.entity import Entity, Rubric
-from rubric.schemes import Components, GroupRewards, reward_group
+from rubric.schemes import GroupRewards, reward_group
 from rubric.wire import RolloutOut, Scheme
 
 _SCORE = Rubric((Entity("score", "score"),))

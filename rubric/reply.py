@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from rubric import flags, schemes, wire
+from rubric import credits, flags, schemes, wire
 from rubric.entity import Criterion, Entity, NearMiss, Verdict
 from rubric.errors import CannotScore
 from rubric.job import Job
@@ -48,12 +48,12 @@ def compose(
     )
 
 
-def _components(job: Job, index: int, verdict: Verdict | CannotScore | None) -> schemes.Components | None:
+def _components(job: Job, index: int, verdict: Verdict | CannotScore | None) -> credits.Components | None:
     given = job.request.rollouts[index]
     size = len(job.task.rubric.entities)
     if given.status != "completed":
         return (
-            None if job.chosen.incomplete == "mask" else schemes.Components(0.0, (0.0,) * size, zeroed=True)
+            None if job.chosen.incomplete == "mask" else credits.Components(0.0, (0.0,) * size, zeroed=True)
         )
     if not isinstance(verdict, Verdict):
         return None
@@ -63,7 +63,7 @@ def _components(job: Job, index: int, verdict: Verdict | CannotScore | None) -> 
     policy = job.request.rubric.policy.model_dump(exclude_defaults=True)
     over_all = {policy.get(flag.value) for flag in verdict.flags}
     done = [{policy.get(flag.value) for flag in each.flags} | over_all for each in verdict.criteria]
-    return schemes.Components(
+    return credits.Components(
         outcome=outcome,
         credits=tuple(
             0.0 if "zero" in what else each.credit for what, each in zip(done, verdict.criteria, strict=True)

@@ -15,7 +15,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from rubric import answer, flags, legacy, schemes, semantic, wire
+from rubric import answer, flags, legacy, semantic, wire
+from rubric.credits import chunk_number
 from rubric.embedder import Embedder, Vectors
 from rubric.entity import (
     Criterion,
@@ -358,7 +359,7 @@ def _chunk_ids(task: Task, texts: Texts) -> tuple[str, ...] | None:
 
 
 def _chunk_criterion(index: int, entity: Entity, found: Found) -> Criterion:
-    cited = schemes.chunk_number(entity.name) in (found.chunk_ids or ())
+    cited = chunk_number(entity.name) in (found.chunk_ids or ())
     return Criterion(index, 1.0 if cited else 0.0, Stage.CHUNK if cited else None)
 
 

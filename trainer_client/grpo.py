@@ -15,9 +15,10 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from rubric.credits import Components
 from rubric.entity import Rubric
 from rubric.regroup import regrouped
-from rubric.schemes import Components, GroupRewards, RolloutReward, reward_group
+from rubric.schemes import GroupRewards, RolloutReward, reward_group
 from rubric.wire import GroupOut, Outcome, RolloutOut, Scheme
 from trainer_client.errors import StopRun
 

@@ -15,16 +15,14 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from rubric import wire
+from rubric.credits import Components, check_requires, chunk_number
 from rubric.entity import Entity, Rubric
 from rubric.errors import InvalidInput, InvalidRubric
 from rubric.schemes import (
-    Components,
     GroupRewards,
     RolloutReward,
     check,
-    check_requires,
     check_weights,
-    chunk_number,
     needs_outcome,
     reward_group,
     reward_range,
