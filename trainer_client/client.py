@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Self
 from weakref import WeakKeyDictionary, finalize
@@ -24,6 +24,7 @@ from trainer_client import protocol
 from trainer_client.breaker import Breaker
 from trainer_client.calls import Call, Means
 from trainer_client.coalesce import Coalescer
+from trainer_client.lone import Known, Lone
 from trainer_client.protocol import Next, Scored, Trouble
 from trainer_client.settings import Settings
 from trainer_client.throttle import Throttle
@@ -40,6 +41,7 @@ class AsyncRewardClient:
 
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = Settings.from_env() if settings is None else settings
+        self._known = Known()
         self._processes: dict[int, _Process] = {}
         self._coalescers: WeakKeyDictionary[Session, Coalescer] = WeakKeyDictionary()
         finalize(self, _let_go, self._processes).atexit = False
@@ -51,27 +53,19 @@ class AsyncRewardClient:
 
         Raises `FixRequest` for plain data that is no request, and `StopRun`.
         """
-        process = self._process()
-        deadline = self._deadline(timeout_s)
-        joins = self.settings.coalesce > 1 and timeout_s is None and traceparent is None
-        coalescer = await self._coalescer(process) if joins else None
-        lone = coalescer.read(group) if coalescer else None
-        if coalescer and lone:
-            process.breaker.check()
-            scored = await coalescer.score(lone, deadline=deadline)
-        else:
-            request = protocol.read_request(group)
-            process.breaker.check()
-            scored = await self._scored(request, deadline=deadline, traceparent=traceparent)
-        process.breaker.note(scored.failures)
-        return scored
+        plain = timeout_s is None and traceparent is None
+        return await self._asked(
+            self._read(group, may_join=plain), deadline=self._deadline(timeout_s), traceparent=traceparent
+        )
 
     async def score_many(self, groups: Iterable[Group], *, timeout_s: float | None = None) -> list[Scored]:
         """Rewards of many groups, in their order; a group that cannot be scored takes no other along.
 
         Raises as `score` does; then no other group is waited for.
         """
-        tasks = [asyncio.create_task(self.score(group, timeout_s=timeout_s)) for group in groups]
+        asked = [self._read(group, may_join=timeout_s is None) for group in groups]
+        deadline = self._deadline(timeout_s)
+        tasks = [asyncio.create_task(self._asked(each, deadline=deadline)) for each in asked]
         try:
             return list(await asyncio.gather(*tasks))
         finally:
@@ -121,13 +115,35 @@ class AsyncRewardClient:
     def __reduce__(self) -> tuple[object, ...]:
         return type(self), (self.settings,)
 
+    def _read(self, group: Group, *, may_join: bool) -> Lone | ScoreRequest:
+        lone = self._known.lone(group) if may_join and self.settings.coalesce > 1 else None
+        return protocol.read_request(group) if lone is None else lone
+
+    async def _asked(
+        self, asked: Lone | ScoreRequest, *, deadline: float, traceparent: str | None = None
+    ) -> Scored:
+        process = self._process()
+        process.breaker.check()
+        if isinstance(asked, Lone):
+            scored = await (await self._coalescer(process)).score(asked, deadline=deadline)
+        else:
+            body, ids = partial(protocol.score_body, asked), protocol.rollout_ids(asked)
+            scored = await self._scored(body, ids=ids, deadline=deadline, traceparent=traceparent)
+        process.breaker.note(scored.failures)
+        return scored
+
     async def _scored(
-        self, request: ScoreRequest, *, deadline: float, traceparent: str | None = None
+        self,
+        body: Callable[[], bytes],
+        *,
+        ids: Sequence[str],
+        deadline: float,
+        traceparent: str | None = None,
     ) -> Scored:
         call = Call(
             "/score",
-            body=partial(protocol.score_body, request),
-            read=partial(protocol.read_score, request=request),
+            body=body,
+            read=partial(protocol.read_score, ids=ids),
             means=await self._means(self._process()),
             deadline=deadline,
             traceparent=traceparent,
@@ -137,7 +153,7 @@ class AsyncRewardClient:
             return found
         if found.next is Next.STOP:
             raise found.error()
-        return protocol.failed(request, found)
+        return protocol.failed(ids, found)
 
     def _deadline(self, timeout_s: float | None) -> float:
         return time.monotonic() + (self.settings.timeout_s if timeout_s is None else timeout_s)

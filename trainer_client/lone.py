@@ -86,10 +86,10 @@ def _key(given: Mapping[str, object]) -> bytes:
 
 def _beside(shared: Shared, given: Mapping[str, object], rollout: object) -> Lone | None:
     """None where its own part is at fault: read as a whole it is told where."""
-    id = given.get("id")
-    if not (id is None or isinstance(id, str)):
+    own = given.get("id")
+    if not (own is None or isinstance(own, str)):
         return None
     try:
-        return Lone(shared, id, RolloutIn.model_validate(rollout))
+        return Lone(shared, own, RolloutIn.model_validate(rollout))
     except ValidationError:
         return None

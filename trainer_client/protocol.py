@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -146,23 +146,23 @@ def score_head(request: ScoreRequest) -> bytes:
     return _written(request, aside={"id", "rollouts", "alone"})
 
 
-def joined_body(head: bytes, *, id: str | None, rollouts: Iterable[RolloutIn]) -> bytes:
+def joined_body(head: bytes, *, group_id: str | None, rollouts: Iterable[RolloutIn]) -> bytes:
     """The body of `/score` for rollouts that only travel together, named by their position."""
-    named = b"" if id is None else b',"id":' + json.dumps(id).encode()
+    named = b"" if group_id is None else b',"id":' + json.dumps(group_id).encode()
     parts = [b'{"id":"k%d",%s' % (at, _json(each, {"id"})[1:]) for at, each in enumerate(rollouts)]
     return b'%s%s,"alone":true,"rollouts":[%s]}' % (head, named, b",".join(parts))
 
 
-def _written(request: ScoreRequest, *, aside: Set[str] = frozenset()) -> bytes:
+def _written(request: ScoreRequest, *, aside: Collection[str] = ()) -> bytes:
     """As JSON, without the brace at its end."""
-    raw = _json(request, aside | {"scheme"})[:-1]
+    raw = _json(request, {*aside, "scheme"})[:-1]
     if request.scheme is None:
         return raw
     scheme = request.scheme.model_dump_json(by_alias=True, exclude_none=True).encode()
     return b'%s,"scheme":%s' % (raw, scheme)
 
 
-def _json(model: BaseModel, aside: Set[str]) -> bytes:
+def _json(model: BaseModel, aside: Collection[str]) -> bytes:
     """At once as bytes: a text that was made a `str` first would be copied twice."""
     return model.__pydantic_serializer__.to_json(model, exclude=set(aside), exclude_defaults=True)
 

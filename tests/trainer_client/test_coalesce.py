@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
 from rubric.intake import parse_score
 from rubric.score import score_group
-from rubric.wire import ScoreRequest
 from tests.service.bodies import FIVE, FOUR
 from tests.service.bodies import group as real
 from tests.trainer_client.double import always, every, fine, group, refuses, serving
 from trainer_client import AsyncRewardClient, Settings, StopRun, protocol
-from trainer_client.coalesce import Groups, merge, split
+from trainer_client.coalesce import body, split
+from trainer_client.lone import Known
 
 SCHEME = {"scheme": {"name": "longtrace"}}
 
@@ -30,16 +31,15 @@ async def all_of(client, groups):
 @pytest.mark.parametrize("scheme", ["longtrace", "e-grpo", "c-grpo", "rar", "outcome"])
 def test_nobody_gets_another_reward_for_travelling_in_company(scheme):
     texts = [FOUR, FIVE, "RedOne. The answer is no.", "Nothing."]
-    requests = [
-        ScoreRequest.model_validate(
-            real({"response": text, "id": f"s{at}"}, id=f"g{at}", scheme={"name": scheme})
-        )
+    known = Known()
+    groups = [
+        real({"response": text, "id": f"s{at}"}, id=f"g{at}", scheme={"name": scheme})
         for at, text in enumerate(texts)
     ]
-    alone = [score_group(parse_score(protocol.score_body(request))) for request in requests]
-    asked = [Groups().read(request) for request in requests]
-    together = score_group(parse_score(protocol.score_body(merge(asked))))
-    parts = split(protocol.Scored(tuple(together.rollouts), together), asked)
+    calls = [known.lone(each) for each in groups]
+    alone = [score_group(parse_score(json.dumps(each).encode())) for each in groups]
+    together = score_group(parse_score(body(calls)))
+    parts = split(protocol.Scored(tuple(together.rollouts), together), calls)
     aside = {"timings_ms"}
     assert [part.reply.model_dump(exclude=aside) for part in parts] == [
         reply.model_dump(exclude=aside) for reply in alone

@@ -82,12 +82,12 @@ def test_the_service_is_never_given_more_time_than_there_is(budget_s):
 
 # --- what comes back --------------------------------------------------------------------------------------
 
-ASKED = ScoreRequest.model_validate(group(0.25, 0.5))
+IDS = ["k0", "k1"]
 GOOD = reply(group(0.25, 0.5))
 
 
 def read(body):
-    return protocol.read_score(json.dumps(body).encode(), ASKED)
+    return protocol.read_score(json.dumps(body).encode(), ids=IDS)
 
 
 def test_rewards_keep_the_order_of_the_rollouts():
@@ -122,14 +122,14 @@ def test_a_newer_service_may_say_more():
     ],
 )
 def test_a_reply_that_does_not_answer_the_request_is_no_reply(body):
-    found = protocol.read_score(body, ASKED)
+    found = protocol.read_score(body, ids=IDS)
     assert (found.kind, found.next) == ("bad_reply", Next.AGAIN)
 
 
 @given(st.binary() | st.text().map(str.encode) | st.recursive(st.none() | st.integers(), st.lists).map(str))
 def test_no_answer_whatever_breaks_the_reader(body):
     raw = body if isinstance(body, bytes) else body.encode()
-    assert isinstance(protocol.read_score(raw, ASKED), Trouble)
+    assert isinstance(protocol.read_score(raw, ids=IDS), Trouble)
     assert refusal(500, raw).kind == "http_500"
 
 
@@ -177,8 +177,7 @@ def test_retry_after_is_seconds_or_a_date_and_nothing_else(given_, seconds):
 
 
 def test_every_failure_that_was_not_scored_is_one_of_the_wire_and_has_no_number():
-    request = ScoreRequest.model_validate(group(0.25, 0.5))
-    scored = protocol.failed(request, protocol.read_broken(Broken(Break.CUT, "ReadError")))
+    scored = protocol.failed(IDS, protocol.read_broken(Broken(Break.CUT, "ReadError")))
     assert scored.rewards == (None, None)
     assert {failure.type for failure in scored.failures} == {"cut"}
     assert [rollout.id for rollout in scored.rollouts] == ["k0", "k1"]
@@ -194,7 +193,7 @@ def test_the_error_of_a_trouble_says_what_to_do_next(next_, error):
 @pytest.mark.parametrize(("next_", "error"), [(Next.AGAIN, TryLater), (Next.FIX, FixRequest)])
 def test_a_failure_can_be_raised_by_loops_that_leave_out_what_raises(next_, error):
     with pytest.raises(error):
-        protocol.failed(ASKED, Trouble("k", "d", next_)).raise_for_failure()
+        protocol.failed(IDS, Trouble("k", "d", next_)).raise_for_failure()
     assert isinstance(read(GOOD).raise_for_failure(), Scored)
 
 
