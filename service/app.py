@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -27,6 +27,7 @@ from service.routes.gate import Gate
 from service.routes.openapi import describe
 from service.scoring import Scoring
 from service.settings import Settings
+from service.vitals import Vitals
 from service.workers import Workers
 
 _log = structlog.get_logger("cairn")
@@ -45,6 +46,7 @@ class Parts:
 
     gate: Gate
     metrics: Metrics
+    vitals: Vitals
     workers: Workers
     scoring: Scoring
     windows: Windows
@@ -67,15 +69,28 @@ def assemble(parts: Parts, *, settings: Settings) -> FastAPI:
     most = settings.limits.body_bytes
     for routes in (score, evaluate, slime, openrlhf, verify):
         app.include_router(routes.router(parts.scoring, gate=parts.gate, most_bytes=most))
-    gating = parts.canary if settings.canary_gates else None
-    app.include_router(
-        health.router(gate=parts.gate, metrics=parts.metrics, parts=parts.fingerprint, canary=gating)
-    )
+    app.include_router(health.versions(parts.fingerprint))
+    if not settings.probe_port:
+        app.include_router(_health(parts, settings=settings))
     app.include_router(drift.router(parts.windows, canary=parts.canary))
     describe(app)
     _answer_errors(app, parts.metrics)
     app.add_middleware(Edge, metrics=parts.metrics, gate=parts.gate)
     return app
+
+
+def assemble_probes(parts: Parts, *, settings: Settings) -> FastAPI:
+    """The routes of probes and metrics, for a port of their own."""
+    app = FastAPI(title="Cairn, probes", version=VERSION, docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(health.versions(parts.fingerprint))
+    app.include_router(_health(parts, settings=settings))
+    _answer_errors(app, parts.metrics)
+    return app
+
+
+def _health(parts: Parts, *, settings: Settings) -> APIRouter:
+    gating = parts.canary if settings.canary_gates else None
+    return health.router(gate=parts.gate, metrics=parts.metrics, vitals=parts.vitals, canary=gating)
 
 
 @asynccontextmanager

@@ -36,11 +36,14 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One turn of the device, for whoever measures. `halved` counts how often memory ran out."""
+    """One turn of the device, for whoever measures. `halved` counts how often memory ran out, `broken` the
+    texts that met an error of the device.
+    """
 
     texts: int
     tokens: int
     failed: int
+    broken: int
     halved: int
     seconds: float
 
@@ -139,9 +142,10 @@ class Batcher:
             for ticket in self._lanes.settle(piece, outcome):
                 if (future := self._waiting.get(ticket)) and not future.done():
                     future.set_result(None)
-        failed = sum(isinstance(outcome, CannotScore) for outcome in done.outcomes)
+        failures = [outcome.detail for outcome in done.outcomes if isinstance(outcome, CannotScore)]
+        broken = sum(detail.startswith(_BROKEN) for detail in failures)
         tokens = sum(piece.cost for piece in pieces)
-        self._watch(Step(len(pieces), tokens, failed, done.halved, done.seconds))
+        self._watch(Step(len(pieces), tokens, len(failures), broken, done.halved, done.seconds))
 
 
 def _draining() -> Refused:
@@ -245,7 +249,7 @@ def _attempt(backend: Backend, part: Sequence[Piece]) -> list[Outcome] | None:
     except MemoryError:
         return None
     except Exception as error:  # noqa: BLE001 - a device's fault is told to those who wait for it
-        return [_failed(f"the embedding model failed: {type(error).__name__}")] * len(part)
+        return [_failed(f"{_BROKEN}: {type(error).__name__}")] * len(part)
     return [_failed(_NO_NUMBER) if row in lost else vector for row, vector in enumerate(vectors)]
 
 
@@ -261,5 +265,6 @@ def _failed(detail: str) -> CannotScore:
     return CannotScore("embedding_failed", detail, retryable=True)
 
 
+_BROKEN = "the embedding model failed"
 _NO_MEMORY = "the device has no memory for a text by itself"
 _NO_NUMBER = "the embedding model gave no number for a text"

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import ssl
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -20,8 +21,9 @@ from fastapi import FastAPI
 
 from rubric.job import Defaults, digest_of, fingerprint_parts
 from rubric.version import VERSION
-from service.app import Parts, assemble
-from service.batching import Batcher
+from service.admission import WORKER_BYTES, Admission, Turn
+from service.app import Parts, assemble, assemble_probes
+from service.batching import Batcher, Step
 from service.cache import Cache, NoCache
 from service.drift.canary import Canary, Score
 from service.drift.recheck import Recheck
@@ -33,15 +35,19 @@ from service.drift.windows import Windows
 from service.embedding.backend import Backend, MissingPart, ModelFault
 from service.embedding.loading import load
 from service.judge.client import Judge
+from service.keys import Keyring
+from service.listening import patient_for
 from service.logs import start_logs
 from service.matching import Matching, prepare_worker
 from service.metrics import Metrics
 from service.outcomes import Outcomes
+from service.rates import Rates
 from service.routes.gate import Gate
 from service.scoring import Allowed, Scoring
 from service.semantics import Calibration, Semantics, read_asking, read_scorer
 from service.settings import Settings
 from service.store.opening import open_cache
+from service.vitals import Vitals
 from service.workers import InThread, Processes
 
 _log = structlog.get_logger("cairn")
@@ -52,7 +58,8 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; requests that were accepted are answered first."""
     start_logs(level=settings.log_level)
     parts = build_parts(settings)
-    server = Server(assemble(parts, settings=settings), settings=settings, gate=parts.gate)
+    probes = assemble_probes(parts, settings=settings) if settings.probe_port else None
+    server = Server(assemble(parts, settings=settings), settings=settings, gate=parts.gate, probes=probes)
     try:
         server.run()
     finally:
@@ -97,7 +104,8 @@ def build_parts(settings: Settings) -> Parts:
         else InThread(prepare=prepare_worker)
     )
     judge = Judge(settings.judge_options, on_call=metrics.judge_called) if settings.judge_options else None
-    batcher = Batcher(backend, watch=metrics.stepped) if backend else None
+    vitals = Vitals(elsewhere=settings.embedding_model == "remote")
+    batcher = Batcher(backend, watch=_all(metrics.stepped, vitals.stepped)) if backend else None
     semantics = (
         Semantics(batcher, calibration, identity=backend.identity)
         if backend and batcher and calibration
@@ -132,9 +140,37 @@ def build_parts(settings: Settings) -> Parts:
     )
     if batcher:
         metrics.watch_queue(lambda: batcher.waiting_tokens)
-    gate = Gate(permits=settings.max_in_flight, timeout_s=settings.request_timeout_s, keys=settings.keys)
+    gate = _gate(settings)
+    for waits, pool in gate.pools.items():
+        metrics.watch_pool(waits, pool)
     closed = [each for each in (recheck, batcher, judge, cache) if each]
-    return Parts(gate, metrics, workers, scoring, windows, canary, fingerprint, closed)
+    return Parts(gate, metrics, vitals, workers, scoring, windows, canary, fingerprint, closed)
+
+
+def _all(*watching: Callable[[Step], None]) -> Callable[[Step], None]:
+    def tell(step: Step) -> None:
+        for each in watching:
+            each(step)
+
+    return tell
+
+
+def _gate(settings: Settings) -> Gate:
+    """Raises `UnreadableKeys`."""
+    admission = Admission(
+        places=settings.max_in_flight,
+        most_bytes=settings.bytes_in_flight or WORKER_BYTES * max(1, settings.workers),
+        judge_places=settings.judge_in_flight,
+    )
+    per_minute = settings.key_requests_per_minute
+    return Gate(
+        admission=admission,
+        timeout_s=settings.request_timeout_s,
+        most_bytes=settings.limits.body_bytes,
+        body_idle_s=settings.body_timeout_s,
+        keyring=Keyring(settings.keys, file=settings.api_keys_file),
+        rates=Rates(per_minute=per_minute) if per_minute else None,
+    )
 
 
 def _reference(settings: Settings) -> Reference | None:
@@ -151,7 +187,7 @@ def _scored_by(scoring: Scoring, *, seconds: float) -> Score:
     """What the canary asks: the path of requests, without the cache, and counted by nobody."""
 
     async def score(body: bytes) -> bytes:
-        return (await scoring.score(body, until=asyncio.get_running_loop().time() + seconds)).body
+        return (await scoring.score(body, turn=Turn(asyncio.get_running_loop().time() + seconds))).body
 
     return score
 
@@ -197,27 +233,25 @@ def _check_stages(defaults: Defaults) -> None:
 class Server(uvicorn.Server):
     """A server that ends in order: not ready, still serving, refusing, answered, gone; exit code 0."""
 
-    def __init__(self, app: FastAPI, *, settings: Settings, gate: Gate) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                host=settings.host,
-                port=settings.port,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=round(settings.shutdown_grace_s) + 1,
-            )
-        )
+    def __init__(self, app: FastAPI, *, settings: Settings, gate: Gate, probes: FastAPI | None) -> None:
+        super().__init__(_config(app, settings=settings))
         self._settings = settings
         self._gate = gate
+        self._probes = _Probes(_plain_config(probes, settings=settings)) if probes else None
         self._ending: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._probes:
+            await self._probes.begin()  # the process is alive while its model is still loaded
         await super().startup(sockets)
         if self.started:
             names = [each.getsockname() for server in self.servers for each in server.sockets]
             _log.info("serving", addresses=[f"{name[0]}:{name[1]}" for name in names], version=VERSION)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        if self._probes:
+            await self._probes.end()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -242,3 +276,61 @@ class Server(uvicorn.Server):
         await asyncio.sleep(delay_s)
         await self._gate.close(grace_s=self._settings.shutdown_grace_s)
         self.should_exit = True
+
+
+class _Probes(uvicorn.Server):
+    """The port of probes and metrics: open before the other and longer than it."""
+
+    _serving: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        self._serving = asyncio.create_task(self._serve())
+        while not self.started:
+            if self._serving.done():
+                await self._serving
+                raise OSError("the port of the probes cannot be opened")
+            await asyncio.sleep(_SOON_S)
+
+    async def end(self) -> None:
+        self.should_exit = True
+        if self._serving:
+            await self._serving
+
+
+_SOON_S = 0.01
+
+
+def _plain_config(app: FastAPI, *, settings: Settings) -> uvicorn.Config:
+    """Probes have no certificates to show, and are few."""
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.probe_port,
+        http=patient_for(header_s=settings.header_timeout_s, most_connections=_MOST_PROBES),
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+
+
+_MOST_PROBES = 64
+
+
+def _config(app: FastAPI, *, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        http=patient_for(header_s=settings.header_timeout_s, most_connections=settings.max_connections),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+        ssl_ca_certs=str(settings.tls_client_ca) if settings.tls_client_ca else None,
+        ssl_cert_reqs=ssl.CERT_REQUIRED if settings.tls_client_ca else ssl.CERT_NONE,
+        timeout_keep_alive=settings.keep_alive_s,
+        timeout_graceful_shutdown=round(settings.shutdown_grace_s) + 1,
+    )

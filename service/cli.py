@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,13 +20,14 @@ from rubric.version import VERSION
 from service.authoring.commands import app as rubric_app
 from service.calibrating import calibrate
 from service.drift.commands import app as reference
+from service.key_commands import keys
 from service.replaying import replay
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from rubric.wire import ScoreReply, ScoreRequest
-    from service.offline import Item, Journal
+    from service.offline import Item, Journal, Step
     from service.rows import Choices, Notices
     from service.scorers import Scorer
     from service.settings import Settings
@@ -63,6 +66,13 @@ OutcomeField = Annotated[
         metavar="FIELD",
     ),
 ]
+
+
+class Engine(StrEnum):
+    """Where `cairn score` works."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def main() -> None:
@@ -156,7 +166,22 @@ def score(  # noqa: PLR0913 (each is an option)
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(help="Worker processes (default: one per core), or connections to --server.", min=1),
+        typer.Option(
+            help="Worker processes (default: one per core), of each actor with --engine ray (default: 1), or "
+            "connections to --server.",
+            min=1,
+        ),
+    ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="Score on this machine, or on a Ray cluster (needs the extra `ray`).")
+    ] = Engine.LOCAL,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            help="The cluster: `auto`, or HOST:PORT; without it Ray runs on this machine alone.",
+            envvar="RAY_ADDRESS",
+            metavar="ADDRESS",
+        ),
     ] = None,
     restart: Annotated[bool, typer.Option("--restart", help="Throw away what --out holds already.")] = False,
 ) -> None:
@@ -168,12 +193,18 @@ def score(  # noqa: PLR0913 (each is an option)
 
     if out is not None and out.exists() and any(out.samefile(file) for file in files):
         raise _failed(f"--out {out} is one of the inputs", REFUSED)
+    if engine is Engine.RAY and server is not None:
+        raise _failed("--engine ray scores on the cluster itself: leave --server out", REFUSED)
     again = "the same command goes on from here" if out else "give --out to be able to go on"
     choices, notices = _choices(profile, scheme, outcome_field), Notices()
     try:
-        scorer, settings = _scorer(choices, server, api_key, workers)
-        with closing(scorer), Journal(out, settings=settings, restart=restart) as journal:
-            tally, seconds = _run(files, _items(files, choices, notices), scorer, journal)
+        engaged = (
+            _on_ray(files, choices, notices, workers=workers, address=ray_address)
+            if engine is Engine.RAY
+            else _by(_scorer(choices, server, api_key, workers), files, choices, notices)
+        )
+        with engaged as (settings, steps), Journal(out, settings=settings, restart=restart) as journal:
+            tally, seconds = _run(files, steps(journal))
     except Stopped as error:
         raise _failed(f"{error}; {again}", STOPPED) from None
     except KeyboardInterrupt:
@@ -209,6 +240,35 @@ def _choices(profile: str | None, scheme: str | None, outcome_field: str | None)
     return Choices(outcome_field=outcome_field, overrides=overrides)
 
 
+Steps = Callable[["Journal"], Iterator["Step"]]
+"""Scores what was asked for into a journal."""
+
+
+@contextmanager
+def _by(
+    scorer: tuple[Scorer, str], files: list[Path], choices: Choices, notices: Notices
+) -> Iterator[tuple[str, Steps]]:
+    """Groups are read here, and scored by this scorer; with a digest of what decides the scores."""
+    from service.offline import score_items  # noqa: PLC0415
+
+    with closing(scorer[0]):
+        items = _items(files, choices, notices)
+        yield scorer[1], lambda journal: score_items(items, scorer=scorer[0], journal=journal)
+
+
+@contextmanager
+def _on_ray(
+    files: list[Path], choices: Choices, notices: Notices, *, workers: int | None, address: str | None
+) -> Iterator[tuple[str, Steps]]:
+    """Groups are read and scored on a cluster; the digest is the same, for the numbers are."""
+    from rubric.job import digest_of  # noqa: PLC0415
+    from service import ray_engine  # noqa: PLC0415
+
+    with ray_engine.cluster(_settings(workers=workers or 1), address=address) as it:
+        score = partial(ray_engine.score_files, files, choices=choices, notices=notices, on=it)
+        yield digest_of(_chosen_by(choices) | it.fingerprint), lambda journal: score(journal=journal)
+
+
 def _scorer(
     choices: Choices, server: str | None, api_key: str | None, workers: int | None
 ) -> tuple[Scorer, str]:
@@ -216,12 +276,16 @@ def _scorer(
     from rubric.job import digest_of  # noqa: PLC0415
     from service.scorers import Server  # noqa: PLC0415
 
-    chosen = {"outcome_field": str(choices.outcome_field), "overrides": json.dumps(choices.overrides)}
+    chosen = _chosen_by(choices)
     if server is not None:
         remote = Server(server, connections=workers or _CONNECTIONS, api_key=api_key)
         return remote, digest_of(chosen | {"fingerprint": remote.fingerprint()})
     here, fingerprint = _here(_settings(workers=workers))
     return here, digest_of(chosen | fingerprint)
+
+
+def _chosen_by(choices: Choices) -> dict[str, str]:
+    return {"outcome_field": str(choices.outcome_field), "overrides": json.dumps(choices.overrides)}
 
 
 def _here(settings: Settings) -> tuple[Scorer, dict[str, str]]:
@@ -245,9 +309,8 @@ def _items(files: list[Path], choices: Choices, notices: Notices) -> Iterator[It
         yield from read_groups(file, choices=choices, notices=notices)
 
 
-def _run(files: list[Path], items: Iterable[Item], scorer: Scorer, journal: Journal) -> tuple[Tally, float]:
+def _run(files: list[Path], steps: Iterator[Step]) -> tuple[Tally, float]:
     """Score everything, showing how far it has come; what it adds up to, and the seconds it took."""
-    from service.offline import score_items  # noqa: PLC0415
     from service.progress import progress  # noqa: PLC0415
     from service.tally import Tally  # noqa: PLC0415
 
@@ -257,9 +320,9 @@ def _run(files: list[Path], items: Iterable[Item], scorer: Scorer, journal: Jour
         total += file.stat().st_size
     tally, started = Tally(), time.monotonic()
     with progress(_console(stderr=True), total=total) as advance:
-        for step in score_items(items, scorer=scorer, journal=journal):
+        for step in steps:
             tally.add(step.line, resumed=step.resumed)
-            advance(before[step.item.place.file] + step.item.position, tally.fresh_rollouts)
+            advance(before[step.place.file] + step.position, tally.fresh_rollouts)
     return tally, time.monotonic() - started
 
 
@@ -394,6 +457,11 @@ app.add_typer(rubric_app)
 # --- drift ------------------------------------------------------------------------------------------------
 
 app.add_typer(reference, name="reference")
+
+
+# --- keys -------------------------------------------------------------------------------------------------
+
+app.add_typer(keys, name="keys")
 
 
 # --- faults -----------------------------------------------------------------------------------------------

@@ -40,8 +40,11 @@ PROBLEMS: Mapping[str, Problem] = {
     "invalid_rubric": Problem(422, "The rubric cannot be matched"),
     # ask again
     "queue_full": Problem(429, "The server is busy"),
+    "rate_limited": Problem(429, "The key asks too often"),
+    "too_slow": Problem(408, "The body did not come in time"),
     "starting": Problem(503, "The server is starting"),
     "draining": Problem(503, "The server is stopping"),
+    "device_stuck": Problem(503, "The model's device fails at every step"),
     "canary_differs": Problem(503, "The golden set is scored wrongly"),
     "worker_lost": Problem(503, "A worker process was lost"),
     "not_scored": Problem(503, "The rollout has no score"),

@@ -37,6 +37,16 @@ class Step(Protocol):
     def seconds(self) -> float: ...
 
 
+class Inside(Protocol):
+    """Requests that hold a place, and the bytes of their bodies."""
+
+    @property
+    def taken(self) -> int: ...
+
+    @property
+    def bytes(self) -> int: ...
+
+
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _LAG = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
@@ -84,6 +94,8 @@ class Metrics:
         self.requests = counter("requests", "Requests answered.", ("route", "status"))
         self.request_seconds = histogram("request_seconds", "From the first byte to the answer.", ("route",))
         self.in_flight = gauge("in_flight_requests", "Requests being answered.")
+        self.places = gauge("places_taken", "Requests inside, by what they wait for.", ("waits",))
+        self.bytes_in_flight = gauge("in_flight_bytes", "Bytes of their bodies.", ("waits",))
         self.refusals = counter("refusals", "Requests that were not scored.", ("type",))
         self.failures = counter("failures", "Rollouts without a score.", ("type",))
         # where the time goes
@@ -202,6 +214,11 @@ class Metrics:
         """Ask these for the worker processes."""
         self.workers.labels("busy").set_function(busy)
         self.workers.labels("all").set_function(total)
+
+    def watch_pool(self, waits: str, pool: Inside) -> None:
+        """Ask this for the requests and the bytes inside that wait for something."""
+        self.places.labels(waits).set_function(lambda: pool.taken)
+        self.bytes_in_flight.labels(waits).set_function(lambda: pool.bytes)
 
     def watch_breaker(self, of: str, is_open: Callable[[], bool]) -> None:
         """Ask this whether somebody (`judge`, `redis`) is given a rest."""

@@ -8,11 +8,12 @@ belong to the same input and settings, and goes on after them, without a gap or 
 from __future__ import annotations
 
 import fcntl
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -21,7 +22,7 @@ import orjson
 
 from rubric.errors import CairnError
 from service.scorers import Refusal, Scored, Scorer
-from service.stored import BadLine, StoredGroup
+from service.stored import BadLine, Place, StoredGroup
 
 Item = StoredGroup | BadLine
 Line = dict[str, Any]
@@ -35,9 +36,10 @@ class OtherRun(CairnError):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One group that is done: its line, the item it came from, and whether an earlier run had done it."""
+    """One group that is done: where it stood, its line, and whether an earlier run had done it."""
 
-    item: Item
+    place: Place
+    position: int
     line: Line
     resumed: bool
 
@@ -45,23 +47,35 @@ class Step:
 def score_items(items: Iterable[Item], *, scorer: Scorer, journal: Journal) -> Iterator[Step]:
     """Score what the journal does not have yet and write it there, in the order of `items`.
 
-    At most `scorer.width` groups and 256 MiB are under way. Raises `OtherRun`, and `Stopped` of the scorer.
+    Raises `OtherRun`, and `Stopped` of the scorer.
     """
+    rest = iter(items)
+    for item in rest:
+        done = journal.done(item.place, digest=digest_of(item, settings=journal.settings))
+        if done is None:
+            break
+        yield Step(item.place, item.position, done, resumed=True)
+    else:
+        journal.check_end()
+        return
+    for each, scored in in_order(chain([item], rest), scorer=scorer):
+        line = journal.write(line_of(each, scored, settings=journal.settings))
+        yield Step(each.place, each.position, line, resumed=False)
+
+
+def in_order(items: Iterable[Item], *, scorer: Scorer) -> Iterator[tuple[Item, Scored]]:
+    """Each item with its score; at most `scorer.width` groups and 256 MiB are under way. Raises `Stopped`."""
     under_way: deque[_UnderWay] = deque()
     size = 0
     for item in items:
-        done = journal.done(item)
-        if done is not None:
-            yield Step(item, done, resumed=True)
-            continue
         under_way.append(_start(item, scorer))
         size += len(item.body)
         while len(under_way) > scorer.width or size > _MOST_BYTES:
-            size -= len(under_way[0].item.body)
-            yield _finish(under_way.popleft(), journal)
-    journal.check_end()
-    while under_way:
-        yield _finish(under_way.popleft(), journal)
+            first = under_way.popleft()
+            size -= len(first.item.body)
+            yield first.item, first.scored.result()
+    for each in under_way:
+        yield each.item, each.scored.result()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +90,6 @@ def _start(item: Item, scorer: Scorer) -> _UnderWay:
     refused: Future[Scored] = Future()
     refused.set_result(Scored(None, Refusal("unreadable", item.reason)))
     return _UnderWay(item, refused)
-
-
-def _finish(started: _UnderWay, journal: Journal) -> Step:
-    return Step(started.item, journal.write(started.item, started.scored.result()), resumed=False)
 
 
 # --- the output -------------------------------------------------------------------------------------------
@@ -101,6 +111,27 @@ _TIMELESS: Line = {"timings_ms": None}
 """Two runs write the same lines."""
 
 
+def line_of(item: Item, scored: Scored, *, settings: str) -> bytes:
+    """What stands in the output for one group; `settings` is a digest of what else decides it."""
+    reply = _NO_REPLY if scored.reply is None else orjson.loads(scored.reply) | _TIMELESS
+    refusal = scored.refusal
+    if scored.reply is None and isinstance(item, StoredGroup):
+        reply = reply | {"id": item.id}
+    source = {
+        "file": item.place.file,
+        "line": item.place.line,
+        "digest": digest_of(item, settings=settings),
+        "settings": settings,
+    }
+    error = None if refusal is None else {"type": refusal.type, "detail": refusal.detail}
+    return orjson.dumps({"source": source, **reply, "error": error})
+
+
+def digest_of(item: Item, *, settings: str) -> str:
+    """Recognizes a group that was scored with the same settings."""
+    return blake2b(item.body, digest_size=16, key=settings.encode()).hexdigest()
+
+
 class Journal:
     """The output file, or nothing where none is wanted. One process at a time may hold it.
 
@@ -108,8 +139,8 @@ class Journal:
     """
 
     def __init__(self, path: Path | None, *, settings: str, restart: bool = False) -> None:
+        self.settings = settings
         self._path = path
-        self._settings = settings
         self._file: IO[bytes] | None = None
         self._done: Iterator[Line] = iter(())
         if path is not None:
@@ -117,20 +148,25 @@ class Journal:
             _cut(self._file, 0 if restart else _whole_lines(self._file))
             self._done = self._read(path)
 
-    def done(self, item: Item) -> Line | None:
-        """The line that an earlier run wrote for this item. Raises `OtherRun` where another one stands."""
+    def written(self) -> Counter[str]:
+        """How many lines an earlier run wrote for each file. Raises `OtherRun`."""
+        lines = self._read(self._path) if self._path is not None else ()
+        return Counter(line["source"]["file"] for line in lines)
+
+    def done(self, place: Place, *, digest: str) -> Line | None:
+        """The line that an earlier run wrote for this group. Raises `OtherRun` where another one stands."""
         line = next(self._done, None)
         if line is None:
             return None
         source = line["source"]
-        if source["settings"] != self._settings:
+        if source["settings"] != self.settings:
             raise OtherRun(
-                f"{self._path} was written with other settings ({source['settings']}, now {self._settings}): "
+                f"{self._path} was written with other settings ({source['settings']}, now {self.settings}): "
                 "give the same ones, another --out, or --restart to begin again"
             )
-        if source["digest"] != self._digest(item):
+        if source["digest"] != digest:
             raise OtherRun(
-                f"{self._path} holds another group where {item.place} should stand: the input has changed; "
+                f"{self._path} holds another group where {place} should stand: the input has changed; "
                 "give another --out, or --restart to begin again"
             )
         return line
@@ -140,37 +176,20 @@ class Journal:
         if next(self._done, None) is not None:
             raise OtherRun(f"{self._path} holds more groups than the input: give another --out, or --restart")
 
-    def write(self, item: Item, scored: Scored) -> Line:
+    def write(self, line: bytes) -> Line:
         """Append one line, and flush it."""
-        line = self._line(item, scored)
         if self._file is not None:
-            self._file.write(orjson.dumps(line) + b"\n")
+            self._file.write(line + b"\n")
             self._file.flush()
-        return line
-
-    def _line(self, item: Item, scored: Scored) -> Line:
-        reply = _NO_REPLY if scored.reply is None else orjson.loads(scored.reply) | _TIMELESS
-        refusal = scored.refusal
-        if scored.reply is None and isinstance(item, StoredGroup):
-            reply = reply | {"id": item.id}
-        source = {
-            "file": item.place.file,
-            "line": item.place.line,
-            "digest": self._digest(item),
-            "settings": self._settings,
-        }
-        error = None if refusal is None else {"type": refusal.type, "detail": refusal.detail}
-        return {"source": source, **reply, "error": error}
-
-    def _digest(self, item: Item) -> str:
-        return blake2b(item.body, digest_size=16, key=self._settings.encode()).hexdigest()
+        written: Line = orjson.loads(line)
+        return written
 
     def _read(self, path: Path) -> Iterator[Line]:
         with path.open("rb") as file:
             for number, raw in enumerate(file, 1):
                 try:
                     line: Line = orjson.loads(raw)
-                    line["source"]["settings"], line["source"]["digest"]
+                    line["source"]["settings"], line["source"]["digest"], line["source"]["file"]
                 except (orjson.JSONDecodeError, KeyError, TypeError) as error:
                     raise OtherRun(
                         f"{path}:{number} was not written by this command: give another --out, or --restart"

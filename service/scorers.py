@@ -22,6 +22,7 @@ import httpx
 import orjson
 
 from rubric.errors import CairnError, InvalidInput
+from service.admission import Turn
 from service.app import Parts, alive
 
 
@@ -102,7 +103,7 @@ class Here:
 
     async def _score(self, body: bytes) -> Scored:
         try:
-            return Scored((await self._scoring.score(body, until=math.inf)).body)
+            return Scored((await self._scoring.score(body, turn=Turn(math.inf))).body)
         except InvalidInput as error:
             return Scored(None, Refusal(error.kind, str(error)))
         except Exception as error:  # noqa: BLE001 (one poisoned group must not take the file along)

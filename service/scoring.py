@@ -1,6 +1,6 @@
 """The story of one request, from its raw body to the bytes of its reply.
 
-    scored = await Scoring(...).score(raw, until=asyncio.get_running_loop().time() + 60)
+    scored = await Scoring(...).score(raw, turn=Turn(asyncio.get_running_loop().time() + 60))
 
 What is known is not computed again: verdicts and outcomes come from the cache, from work that is under way
 for somebody else, or from the worker processes and the judge. Schemes and replies are made here, where the
@@ -21,6 +21,7 @@ from rubric.intake import parse_evaluate, parse_score
 from rubric.job import Answer, Defaults, Job, Verifier, prepare
 from rubric.reply import compose
 from rubric.wire import EvaluateReply, Limits, ScoreReply, ScoreRequest
+from service.admission import Turn
 from service.cache import Cache, verdict_keys
 from service.drift.watch import Watch
 from service.errors import Refused
@@ -51,7 +52,7 @@ class Scored:
 class Scoring:
     """Scores bodies. All parts are given; nothing is started or closed here.
 
-    `until` is always when a request must be answered, by the clock of the event loop.
+    A `turn` says when a request must be answered, by the clock of the event loop, and what it may wait for.
     """
 
     def __init__(
@@ -75,45 +76,49 @@ class Scoring:
         self._watch = watch
         self._metrics = metrics
 
-    async def score(self, raw: bytes, *, until: float) -> Scored:
+    async def score(self, raw: bytes, *, turn: Turn) -> Scored:
         """The reply to a body of `/score`. Raises `InvalidInput`."""
         started = time.perf_counter()
         request = parse_score(raw, limits=self._allowed.limits)
         _check(request, self._allowed)
         job = prepare(request, self._defaults)
         timings: dict[str, float] = {}
-        verdicts = await self._verdicts(job, until=until, timings=timings)
+        verdicts = await self._verdicts(job, turn=turn, timings=timings)
         timings["total"] = _ms(time.perf_counter() - started)
         reply = compose(job, verdicts, timings_ms=timings)
         self._watch.scored(job, verdicts, reply)
         return Scored(ScoreReply.__pydantic_serializer__.to_json(reply), rollouts=len(verdicts))
 
-    async def evaluate(self, raw: bytes, *, until: float) -> Scored:
+    async def evaluate(self, raw: bytes, *, turn: Turn) -> Scored:
         """The reply to a body of `/evaluate`.
 
         Raises `InvalidInput`, and `Refused` where workers die of it or the judge gives no outcome.
         """
         evaluated = await self._evaluated(raw)
         if isinstance(evaluated, Undecided):
-            evaluated = evaluated.replies[await self._judged(evaluated.case, until=until)]
+            evaluated = evaluated.replies[await self._judged(evaluated.case, turn=turn)]
         return Scored(evaluated, rollouts=1)
 
     async def _verdicts(
-        self, job: Job, *, until: float, timings: dict[str, float]
+        self, job: Job, *, turn: Turn, timings: dict[str, float]
     ) -> list[Verdict | CannotScore | None]:
         """One per rollout, matched and with its outcome. Raises `InvalidInput`."""
         cases = cases_of(job)
         keys = verdict_keys(job.task, job.responses)
         known = await self._remembered([*keys, self._matching.vectors_key(job.task)], cases)
         at_once = cases if job.chosen.verifier is Verifier.JUDGE else {}
-        asked = asyncio.ensure_future(self._ask(at_once, known, until))
+        if at_once:
+            turn.check_judge()
+        asked = asyncio.ensure_future(self._ask(at_once, known, turn.until))
         try:
             matching = time.perf_counter()
             verdicts = await self._matching.verdicts(job, keys=keys, known=known, timings=timings)
             matched = time.perf_counter()
             self._watch.remembered(job, keys, known, verdicts)
             rest = left_open(verdicts, cases) if not at_once else {}
-            outcomes = await asked | await self._ask(rest, known, until)
+            if rest or not asked.done():
+                turn.to_judge()
+            outcomes = await asked | await self._ask(rest, known, turn.until)
         finally:
             asked.cancel()
         self._metrics.match_seconds.observe(matched - matching)
@@ -149,10 +154,11 @@ class Scoring:
                 self._metrics.workers_lost.inc()
         raise Refused("worker_lost", "two worker processes died of this request, or beside it", retry_after=1)
 
-    async def _judged(self, case: Case, *, until: float) -> bool:
+    async def _judged(self, case: Case, *, turn: Turn) -> bool:
         """Whether the judge holds the answer for right. Raises `Refused`."""
         known = await self._remembered([], {0: case})
-        decided = (await self._ask({0: case}, known, until)).get(0)
+        turn.to_judge()
+        decided = (await self._ask({0: case}, known, turn.until)).get(0)
         if isinstance(decided, CannotScore):
             after = _SOON_S if decided.retryable else _LATER_S
             raise Refused("judge_failed", f"{decided.kind}: {decided.detail}", retry_after=after)

@@ -77,6 +77,13 @@ class Settings(BaseSettings):
     port: Annotated[int, BeforeValidator(_not_a_link)] = Field(
         default=8000, ge=0, le=65535, description="Port to listen on; 0 takes any that is free."
     )
+    probe_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="Port for `/healthz`, `/readyz` and `/metrics`, which the other port then lacks; 0 has "
+        "them there.",
+    )
     workers: int = Field(
         default_factory=_cores,
         ge=0,
@@ -122,6 +129,26 @@ class Settings(BaseSettings):
         description="Keys that may score, separated by commas, several at once for rotation; empty lets "
         "everybody in.",
     )
+    api_keys_file: Path | None = Field(
+        default=None,
+        description="A file with a line `NAME sha256:DIGEST` for each key, as `cairn keys new` writes it; "
+        "read again when it changes.",
+    )
+    key_requests_per_minute: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Requests that each key may send in a minute, all at once or spread out; unset for no "
+        "limit.",
+    )
+    tls_cert: Path | None = Field(
+        default=None, description="The server's certificate, in PEM; unset for HTTP."
+    )
+    tls_key: Path | None = Field(default=None, description="Its private key, in PEM.")
+    tls_client_ca: Path | None = Field(
+        default=None,
+        description="Whose certificates clients must show (mutual TLS), in PEM; unset asks for none.",
+    )
     labels: str = Field(
         default="source:*,policy:*,split:*",
         description="Labels that a request may carry and their values, as `source:longqa|musique,policy:*`. "
@@ -129,6 +156,34 @@ class Settings(BaseSettings):
     )
     max_in_flight: int = Field(
         default=64, ge=1, description="Requests that are worked on at once; the next one gets 429."
+    )
+    bytes_in_flight: int = Field(
+        default=0,
+        ge=0,
+        description="Bytes of bodies that are worked on at once; a body beyond gets 429, unless it is alone. "
+        "0 is 16 MiB for each worker, a quarter of a second of work.",
+    )
+    judge_in_flight: int = Field(
+        default=256,
+        ge=1,
+        description="Requests that are matched and wait for the judge alone; they take no place of the "
+        "others.",
+    )
+    max_connections: int = Field(
+        default=4096, ge=1, description="Connections at once; the next one is told to come back."
+    )
+    header_timeout_s: float = Field(
+        default=10.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Longest time from a connection, or the first byte of a request, to the end of its "
+        "headers.",
+    )
+    body_timeout_s: float = Field(
+        default=10.0, gt=0, allow_inf_nan=False, description="Longest silence in the middle of a body."
+    )
+    keep_alive_s: int = Field(
+        default=30, ge=1, description="How long a connection without a request is kept, in seconds."
     )
     request_timeout_s: float = Field(
         default=60.0,
@@ -288,6 +343,16 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
+    def _whole_tls(self) -> Self:
+        if bool(self.tls_cert) != bool(self.tls_key):
+            raise ValueError("CAIRN_TLS_CERT and CAIRN_TLS_KEY belong together: set both or none")
+        if self.tls_client_ca and not self.tls_cert:
+            raise ValueError("CAIRN_TLS_CLIENT_CA needs CAIRN_TLS_CERT and CAIRN_TLS_KEY")
+        if self.probe_port and self.probe_port == self.port:
+            raise ValueError("CAIRN_PROBE_PORT must differ from CAIRN_PORT; 0 has probes on that one")
+        return self
+
+    @model_validator(mode="after")
     def _whole_judge(self) -> Self:
         if bool(self.judge_url) != bool(self.judge_model):
             raise ValueError("CAIRN_JUDGE_URL and CAIRN_JUDGE_MODEL belong together: set both or none")
@@ -344,10 +409,10 @@ class Settings(BaseSettings):
         )
 
     @cached_property
-    def keys(self) -> tuple[bytes, ...]:
-        """The keys that may score; none lets everybody in."""
+    def keys(self) -> tuple[str, ...]:
+        """The keys that may score, besides those of the file; none and no file let everybody in."""
         given = self.api_keys.get_secret_value().split(",")
-        return tuple(key.strip().encode() for key in given if key.strip())
+        return tuple(key.strip() for key in given if key.strip())
 
     @cached_property
     def allowed_labels(self) -> Labels:

@@ -4,10 +4,14 @@
 
 Every feature is bet on, up and down, with stakes of several sizes. A bet multiplies a wealth by
 1 + stake * (z - slack), which loses on average as long as the feature's mean is within the slack of the
-reference's; whenever a change might begin, a new bettor joins with wealth 1. The mean over all bets, M, then
-grows by at most 1 a group, and an alarm at M >= c comes, without a change, after c groups or more on average,
-whatever the distribution of the features and however they hang together. A change makes one bet grow
-exponentially. Source: Shin, Ramdas, Rinaldo, "E-detectors", arXiv 2203.03532 (its Shiryaev-Roberts form).
+reference's; whenever a change might begin, a new bettor joins with wealth 1. A weighted mean over all bets,
+M, then grows by at most 1 a group, and an alarm at M >= c comes, without a change, after c groups or more on
+average, whatever the distribution of the features and however they hang together. A change makes one bet
+grow exponentially. Source: Shin, Ramdas, Rinaldo, "E-detectors", arXiv 2203.03532 (its Shiryaev-Roberts
+form).
+
+Half of the weight is on the bets on `reward`, the number that training moves; all other features share the
+other half. It is a choice made beforehand, and costs them at most ln 2 more evidence.
 
 The slack is what the reference itself does not know: `SLACK` standard errors, counted by distinct prompts.
 """
@@ -19,8 +23,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.drift.signals import FEATURES, Floats
+
+Booleans = NDArray[np.bool_]
 
 GROUPS_PER_FALSE_ALARM = 20_000
 """At least so many, on average, from one false alarm to the next."""
@@ -28,6 +35,7 @@ GROUPS_PER_FALSE_ALARM = 20_000
 SLACK = 1.5
 _STAKES = (0.2, 0.5)
 _CLIP = 4.0
+_REWARD_SHARE = 0.5
 _LEAST_SCALE = 0.02
 _MOST_LOSS = 0.9
 _NAMED, _TOLD_SHARE = 5, 0.01
@@ -78,7 +86,7 @@ class Detector:
         most = _MOST_LOSS / np.minimum(_CLIP, np.maximum(reach, 1e-3))
         self._stakes = np.minimum(np.array(_STAKES)[:, None, None], most)
         self._usable = ~np.isnan(mean) & (np.array([each.prompts for each in known]) > 1)
-        self._bets = max(1, int(self._usable.sum()) * 2 * len(_STAKES))
+        self._weights = _weights(self._usable) / (2 * len(_STAKES))
         self._wealth = np.zeros(self._stakes.shape)
         self.groups = 0
         self._began = 0
@@ -108,7 +116,7 @@ class Detector:
 
     def causes(self) -> tuple[Cause, ...]:
         """Where the evidence comes from, the most of it first."""
-        parts = self._wealth.sum(axis=0)
+        parts = (self._wealth * self._weights).sum(axis=0)
         total = float(parts.sum()) or 1.0
         order = np.argsort(parts, axis=None)[::-1][:_NAMED]
         places = [divmod(int(place), len(FEATURES)) for place in order]
@@ -119,9 +127,20 @@ class Detector:
         )
 
     def _mean(self) -> float:
-        return float(self._wealth.sum()) / self._bets
+        return float((self._wealth * self._weights).sum())
 
     _quiet = 0
 
+
+def _weights(usable: Booleans) -> Floats:
+    """One per feature; they add up to 1 where any is usable."""
+    rest = usable & ~_IS_REWARD
+    share = _REWARD_SHARE if rest.any() else 1.0
+    weights: Floats = np.where(usable & _IS_REWARD, share, 0.0)
+    weights[rest] = (1.0 - weights.sum()) / max(1, int(rest.sum()))
+    return weights
+
+
+_IS_REWARD = np.array([name == "reward" for name in FEATURES])
 
 _SIGNS = np.array([[1.0], [-1.0]])

@@ -55,4 +55,5 @@ class Watch:
                 self._counts.failed(rollout.failure.type)
         if alarm := self._windows.add(signals):
             causes = [f"{each.feature} {'up' if each.up else 'down'}" for each in alarm.causes]
-            _log.warning("policy changed", causes=causes, since=alarm.since, labels=dict(job.request.labels))
+            labels = self._windows.listed(signals.labels)
+            _log.warning("policy changed", causes=causes, since=alarm.since, labels=labels)

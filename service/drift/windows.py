@@ -116,6 +116,10 @@ class Windows:
         """All of them, the one over all groups first."""
         return [window.view() for window in self._windows.values()]
 
+    def listed(self, labels: Mapping[str, str]) -> dict[str, str]:
+        """Those that part the windows. The others may have any value, and a log is no place for that."""
+        return {name: labels[name] for name in self._names if name in labels}
+
     def _key(self, labels: Mapping[str, str]) -> tuple[str, ...]:
         key = tuple(labels.get(name, "") for name in self._names)
         known = key in self._windows or len(self._windows) < MOST_SETS

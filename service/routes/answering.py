@@ -9,6 +9,7 @@ from typing import Protocol, TypeVar
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from service.admission import Turn
 from service.routes.body import read_body
 from service.routes.gate import Gate
 from service.scoring import Scored
@@ -17,16 +18,16 @@ _T = TypeVar("_T")
 
 
 class Work(Protocol):
-    """Scores a body; `until` is when it must be answered."""
+    """Scores a body in its turn."""
 
-    def __call__(self, raw: bytes, /, *, until: float) -> Awaitable[Scored]: ...
+    def __call__(self, raw: bytes, /, *, turn: Turn) -> Awaitable[Scored]: ...
 
 
 async def answer(request: Request, work: Work, *, gate: Gate, most_bytes: int) -> Response:
     """The answer to a body. The work is dropped when its deadline passes or its client goes away."""
-    async with gate.enter(request.headers) as until:
-        raw = await read_body(request, most_bytes=most_bytes)
-        scored = await _unless_gone(request, work(raw, until=until))
+    async with gate.enter(request.headers) as turn:
+        raw = await read_body(request, most_bytes=most_bytes, hold=turn.hold, idle_s=gate.body_idle_s)
+        scored = await _unless_gone(request, work(raw, turn=turn))
     request.state.noted = {"rollouts": scored.rollouts}
     return Response(scored.body, media_type="application/json")
 

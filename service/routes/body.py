@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import zstandard
 from starlette.requests import Request
@@ -12,19 +12,25 @@ from starlette.requests import Request
 from service.errors import Refused
 
 
-async def read_body(request: Request, *, most_bytes: int) -> bytes:
-    """The body, decompressed. Raises `Refused`; nothing over `most_bytes` is ever held, packed or not."""
+async def read_body(
+    request: Request, *, most_bytes: int, hold: Callable[[int], None], idle_s: float
+) -> bytes:
+    """The body, decompressed. `hold` is told how large it is, and may refuse it.
+
+    Raises `Refused`; nothing over `most_bytes` is ever held, packed or not: what swells ends there.
+    """
     _check_type(request.headers.get("content-type"))
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in _ENCODINGS:
         raise Refused("unsupported_encoding", "send gzip, zstd, or none")
-    raw = await _received(request, most_bytes)
+    raw = await _received(request, most_bytes, hold=hold, idle_s=idle_s)
     unpack = _ENCODINGS[encoding]
     if unpack is None:
         return raw
     unpacked = await asyncio.to_thread(unpack, raw, most_bytes + 1)
     if len(unpacked) > most_bytes:
         raise _too_large(most_bytes)
+    hold(len(unpacked))
     return unpacked
 
 
@@ -38,17 +44,31 @@ def _check_type(given: str | None) -> None:
         raise Refused("unsupported_media_type", "send `Content-Type: application/json`, in UTF-8")
 
 
-async def _received(request: Request, most_bytes: int) -> bytes:
+async def _received(
+    request: Request, most_bytes: int, *, hold: Callable[[int], None], idle_s: float
+) -> bytes:
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > most_bytes:
         raise _too_large(most_bytes)
     parts, size = [], 0
-    async for part in request.stream():
+    stream = request.stream()
+    while (part := await _next(stream, idle_s)) is not None:
         size += len(part)
         if size > most_bytes:
             raise _too_large(most_bytes)
         parts.append(part)
+        if not announced:
+            hold(size)
     return b"".join(parts)
+
+
+async def _next(stream: AsyncIterator[bytes], idle_s: float) -> bytes | None:
+    """The next part, None at the end. Who is silent for so long holds a place that others could use."""
+    try:
+        async with asyncio.timeout(idle_s):
+            return await anext(stream, None)
+    except TimeoutError:
+        raise Refused("too_slow", f"nothing came for {idle_s:g} s in the middle of the body") from None
 
 
 def _too_large(most_bytes: int) -> Refused:

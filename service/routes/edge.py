@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 import traceback
+from http import HTTPStatus
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,13 +13,14 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import problem_of
+from service.errors import Refused, problem_of
 from service.metrics import Metrics
 from service.routes.gate import Gate, Phase
 
 _log = structlog.get_logger("cairn")
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?P<trace>(?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class Edge:
@@ -37,7 +39,12 @@ class Edge:
         started = time.perf_counter()
         self._metrics.in_flight.inc()
         try:
+            if scope["method"] == "POST":
+                self._gate.check_room(passage.headers)
             await self._app(scope, receive, passage.send)
+        except Refused as refused:
+            self._metrics.refusals.labels(refused.kind).inc()
+            await problem_of(refused)[1](scope, receive, passage.send)
         except Exception as error:
             kind = type(error).__name__
             _log.error("unforeseen error", request_id=passage.id, error=kind, at=_places(error))
@@ -52,10 +59,11 @@ class Edge:
         route = getattr(scope.get("route"), "path", "other")
         self._metrics.requests.labels(route, str(passage.status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
-        level = "info" if scope["method"] == "POST" else "debug"
-        getattr(_log, level)(
+        told = scope["method"] == "POST" and passage.status != HTTPStatus.TOO_MANY_REQUESTS
+        getattr(_log, "info" if told else "debug")(
             "request",
             request_id=passage.id,
+            trace_id=passage.trace,
             route=route,
             status=passage.status,
             ms=round(seconds * 1e3, 2),
@@ -76,8 +84,12 @@ class _Passage:
     """The answer to one request as it goes out: its id and status."""
 
     def __init__(self, scope: Scope, send: Send, *, gate: Gate) -> None:
-        given = Headers(scope=scope).get("x-request-id", "")
+        self.headers = Headers(scope=scope)
+        given = self.headers.get("x-request-id", "")
         self.id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        parent = _TRACEPARENT.fullmatch(self.headers.get("traceparent", ""))
+        self.trace = parent["trace"] if parent else uuid4().hex
+        self._span = uuid4().hex[:16]
         self.status = 0
         self._send = send
         self._gate = gate
@@ -87,6 +99,7 @@ class _Passage:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["x-request-id"] = self.id
+            headers["traceparent"] = f"00-{self.trace}-{self._span}-01"
             if self._gate.phase in (Phase.LEAVING, Phase.CLOSED):
                 headers["connection"] = "close"  # so that the next request finds another server
         await self._send(message)

@@ -1,6 +1,6 @@
-"""Who gets in, and for how long: keys, permits, deadlines, and the way to a stop that loses nothing.
+"""Who gets in, and for how long: keys, places, deadlines, and the way to a stop that loses nothing.
 
-    async with gate.enter(request.headers):
+    async with gate.enter(request.headers) as turn:
         ...
 
 Refusing is quick and happens before the body is read; whoever is in is served, or told why not.
@@ -9,13 +9,18 @@ Refusing is quick and happens before the body is read; whoever is in is served, 
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from enum import Enum, auto
 
 from rubric.errors import Fault, InvalidInput
+from service.admission import Admission, Pool, Turn, Waits
 from service.errors import Refused
+from service.keys import Keyring
+from service.rates import Rates
+
+IDLE_S = 10.0
+"""Longest silence in the middle of a body."""
 
 
 class Phase(Enum):
@@ -28,19 +33,36 @@ class Phase(Enum):
 
 
 class Gate:
-    """Admission to the routes that score. `keys` may be empty, which lets everybody in."""
+    """Admission to the routes that score. A keyring without keys lets everybody in."""
 
-    def __init__(self, *, permits: int, timeout_s: float, keys: tuple[bytes, ...] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        admission: Admission,
+        timeout_s: float,
+        most_bytes: int,
+        body_idle_s: float = IDLE_S,
+        keyring: Keyring | None = None,
+        rates: Rates | None = None,
+    ) -> None:
         self.phase = Phase.STARTING
-        self._permits = permits
+        self.body_idle_s = body_idle_s
+        self._admission = admission
         self._timeout_s = timeout_s
-        self._keys = keys
+        self._most_bytes = most_bytes
+        self._keyring = keyring or Keyring()
+        self._rates = rates
         self._inside: set[asyncio.Timeout] = set()
         self._changed = asyncio.Event()
 
+    @property
+    def pools(self) -> Mapping[Waits, Pool]:
+        """The places, by what is waited for."""
+        return self._admission.pools
+
     @asynccontextmanager
-    async def enter(self, headers: Mapping[str, str]) -> AsyncIterator[float]:
-        """Hold a permit until the block ends or the deadline passes, which is told by the clock of the loop.
+    async def enter(self, headers: Mapping[str, str]) -> AsyncIterator[Turn]:
+        """Hold a place until the block ends or the deadline passes, which is told by the clock of the loop.
 
         Raises `Refused`, `InvalidInput`.
         """
@@ -48,20 +70,24 @@ class Gate:
         self._check_phase()
         until = asyncio.get_running_loop().time() + _deadline(headers, self._timeout_s)
         timeout = asyncio.timeout_at(until)
-        if len(self._inside) >= self._permits:
-            raise Refused("queue_full", f"{self._permits} requests are under way", retry_after=1)
+        place = self._admission.enter(announced=_announced(headers, self._most_bytes))
         self._inside.add(timeout)
         try:
             async with timeout:
-                yield until
+                yield Turn(until, place)
         except TimeoutError:
             if not timeout.expired():
                 raise
             self._check_phase()
             raise Refused("deadline_passed", "the request was given up when its deadline passed") from None
         finally:
+            place.leave()
             self._inside.discard(timeout)
             self._changed.set()
+
+    def check_room(self, headers: Mapping[str, str]) -> None:
+        """The cheapest refusal, before anything else is looked at. Raises `Refused`."""
+        self._admission.check(announced=_announced(headers, self._most_bytes))
 
     def check_ready(self) -> None:
         """Raises `Refused` unless new requests should be sent here."""
@@ -99,16 +125,28 @@ class Gate:
             raise Refused("draining", "the server is stopping; another one may answer", retry_after=1)
 
     def _check_key(self, headers: Mapping[str, str]) -> None:
-        if not self._keys:
+        if not self._keyring.needed:
             return
         scheme, _, token = headers.get("authorization", "").partition(" ")
         given = token.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
         if not given:
             raise Refused("key_missing", "send `Authorization: Bearer KEY` or `X-API-Key: KEY`")
-        raw = given.encode("latin-1", "replace")
-        if not any([hmac.compare_digest(raw, key) for key in self._keys]):  # noqa: C419 (every key takes its time)
+        owner = self._keyring.owner(given.encode("latin-1", "replace"))
+        if owner is None:
             raise Refused("key_wrong", "the key is none of those that may score")
+        if self._rates:
+            self._rates.check(owner)
 
+
+def _announced(headers: Mapping[str, str], most: int) -> int:
+    """Bytes that a body will have, as far as its headers say; what is packed is several times as large."""
+    length = headers.get("content-length", "")
+    size = int(length) if length.isascii() and length.isdigit() and len(length) <= _MOST_DIGITS else 0
+    return min(most, size * _UNPACKED if "content-encoding" in headers else size)
+
+
+_UNPACKED = 4
+"""How much larger a body is unpacked, before anybody knows: text is packed to a quarter."""
 
 _DEADLINE = "x-request-timeout-ms"
 _MOST_DIGITS = 12

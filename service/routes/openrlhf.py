@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from rubric.wire import ScoreReply
 from service import dialects
+from service.admission import Turn
 from service.routes.answering import answer
 from service.routes.gate import Gate
 from service.routes.shapes import NUMBERS, an_object, dialect_route
@@ -18,9 +19,9 @@ def router(scoring: Scoring, *, gate: Gate, most_bytes: int) -> APIRouter:
     """The route."""
     routes = APIRouter()
 
-    async def work(raw: bytes, /, *, until: float) -> Scored:
+    async def work(raw: bytes, /, *, turn: Turn) -> Scored:
         bodies = dialects.from_openrlhf(raw)
-        found = await asyncio.gather(*(scoring.score(body, until=until) for body in bodies))
+        found = await asyncio.gather(*(scoring.score(body, turn=turn) for body in bodies))
         replies = [ScoreReply.model_validate_json(scored.body) for scored in found]
         return Scored(dialects.to_openrlhf(replies), rollouts=len(replies))
 

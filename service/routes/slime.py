@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from rubric.errors import Fault, InvalidInput
 from rubric.wire import ScoreReply
 from service import dialects
+from service.admission import Turn
 from service.routes.answering import answer
 from service.routes.gate import Gate
 from service.routes.shapes import an_object, dialect_route
@@ -28,8 +29,8 @@ def router(scoring: Scoring, *, gate: Gate, most_bytes: int) -> APIRouter:
     async def slime(request: Request) -> Response:
         form = _form(request)
 
-        async def work(raw: bytes, /, *, until: float) -> Scored:
-            scored = await scoring.score(dialects.from_slime(raw), until=until)
+        async def work(raw: bytes, /, *, turn: Turn) -> Scored:
+            scored = await scoring.score(dialects.from_slime(raw), turn=turn)
             reply = ScoreReply.model_validate_json(scored.body)
             return Scored(dialects.to_slime(reply, form=form), rollouts=1)
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from rubric.wire import ScoreReply
 from service import dialects
+from service.admission import Turn
 from service.routes.answering import answer
 from service.routes.gate import Gate
 from service.routes.shapes import an_object, dialect_route
@@ -16,9 +17,9 @@ def router(scoring: Scoring, *, gate: Gate, most_bytes: int) -> APIRouter:
     """The route."""
     routes = APIRouter()
 
-    async def work(raw: bytes, /, *, until: float) -> Scored:
+    async def work(raw: bytes, /, *, turn: Turn) -> Scored:
         row, body = dialects.from_nemo_gym(raw)
-        scored = await scoring.score(body, until=until)
+        scored = await scoring.score(body, turn=turn)
         reply = ScoreReply.model_validate_json(scored.body)
         return Scored(dialects.to_nemo_gym(row, reply), rollouts=1)
 

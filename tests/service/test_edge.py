@@ -6,6 +6,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from service.admission import Admission
 from service.metrics import Metrics
 from service.routes.edge import Edge
 from service.routes.gate import Gate
@@ -18,7 +19,8 @@ def test_an_unforeseen_error_is_logged_by_its_place_and_not_by_its_message():
     async def score() -> None:
         raise ValueError("a policy wrote: Zanzibar")
 
-    app.add_middleware(Edge, metrics=Metrics(), gate=Gate(permits=1, timeout_s=1))
+    gate = Gate(admission=Admission(places=1, most_bytes=9, judge_places=1), timeout_s=1, most_bytes=9)
+    app.add_middleware(Edge, metrics=Metrics(), gate=gate)
     with structlog.testing.capture_logs() as logged:
         reply = TestClient(app).post("/score")
     (told,) = (each for each in logged if each["event"] == "unforeseen error")

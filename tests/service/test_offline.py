@@ -231,7 +231,7 @@ def test_workers_that_are_killed_cost_no_group_and_no_number(tmp_path):
     run(calm, stored)
     with here(2) as scorer, Journal(shot, settings="s1") as journal:
         for step in score_items(stored, scorer=scorer, journal=journal):
-            if step.item.place.line == 2:
+            if step.place.line == 2:
                 kill_workers()
     assert shot.read_bytes() == calm.read_bytes()
 

@@ -45,7 +45,7 @@ def test_the_environment_is_read(monkeypatch):
     monkeypatch.setenv("CAIRN_WORKERS", "")
     settings = Settings()
     assert settings.scheme == LongTrace(eta=0.5)
-    assert settings.keys == (b"a", b"b")
+    assert settings.keys == ("a", "b")
     assert settings.workers >= 1
 
 

@@ -89,3 +89,12 @@ def test_the_mean_wealth_of_bets_on_nothing_grows_by_no_more_than_one_a_group():
             detector.add(features)
         means.append(detector._mean())
     assert np.mean(means) <= 40 + 4 * np.std(means) / math.sqrt(300)
+
+
+def test_a_reference_that_knows_no_reward_or_nothing_else_is_bet_on_all_the_same():
+    for names, change in (({"hop_1", "length"}, "hop_1"), ({"reward"}, "reward")):
+        known = {name: each for name, each in KNOWN.items() if name in names}
+        detector = Detector(known)
+        assert first_alarm(detector, stream("quiet", 512)) == (None, None)
+        _, alarm = first_alarm(detector, stream("after", 768, better=0.7))
+        assert alarm.causes[0].feature == change
