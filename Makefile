@@ -19,7 +19,7 @@ SERVE := $(VENV)/.serve
 DEVELOP := $(VENV)/.develop
 PACKAGES := rubric service trainer_client
 
-.PHONY: help demo setup check test test-loops bench serve lock clean
+.PHONY: help demo setup check test test-loops fuzz bench soak serve lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -45,6 +45,9 @@ test-loops: $(DEVELOP) ## verl with our function, and slime's own tests (SLIME_R
 
 bench: $(DEVELOP) ## measure (ARGS names the question; none lists them)
 	@$(PY) benchmarks/run.py $(ARGS)
+
+soak: $(DEVELOP) ## half an hour of load with faults thrown at random (ARGS='--minutes 5')
+	@$(PY) benchmarks/soak.py $(ARGS)
 
 serve: $(SERVE) ## run the service; settings come from CAIRN_*
 	@$(PY) -m service.cli serve $(ARGS)

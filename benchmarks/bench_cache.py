@@ -30,6 +30,7 @@ from rubric.job import Defaults, Profile, prepare
 from rubric.reply import compose
 from rubric.score import judge
 from rubric.wire import DEFAULT_LIMITS, ScoreReply
+from service.admission import Turn
 from service.bootstrap import build_parts
 from service.cache import decode, encode, verdict_keys
 from service.settings import Settings
@@ -157,7 +158,7 @@ async def _in_the_app(body: bytes, profile: Profile) -> dict[str, float]:
     times = []
     for _ in range(300):
         start = time.perf_counter()
-        await parts.scoring.score(body, until=asyncio.get_running_loop().time() + 60)
+        await parts.scoring.score(body, turn=Turn(asyncio.get_running_loop().time() + 60))
         times.append((time.perf_counter() - start) * 1e3)
     await parts.workers.close()
     return _spread(times[10:])

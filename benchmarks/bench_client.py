@@ -68,15 +68,20 @@ def main(
             with Service(workers) as service:
                 outages.append(asyncio.run(_outage(service, how, calls=calls, away=away, patience=patience)))
     _print_outages(outages)
-    results = {"rollouts": rollouts, "workers": workers, "rollouts_per_second": speeds}
+    results = {
+        "rollouts": rollouts,
+        "workers": workers,
+        "rollouts_per_second": {length: _medians(rates) for length, rates in speeds.items()},
+        "share_of_groups": {length: _shares(rates) for length, rates in speeds.items()},
+    }
     print("written:", write("client", results | {"outages": [asdict(each) for each in outages]}))
 
 
 # --- single calls and groups ------------------------------------------------------------------------------
 
 
-def _throughput(url: str, length: int, rollouts: int, rounds: int) -> dict[str, float]:
-    """Median rollouts a second of each way, in turns."""
+def _throughput(url: str, length: int, rollouts: int, rounds: int) -> dict[str, list[float]]:
+    """Rollouts a second of each way, turn by turn."""
     ways = {
         "groups": (Settings(url=url), GROUP),
         "single": (Settings(url=url), 1),
@@ -90,7 +95,19 @@ def _throughput(url: str, length: int, rollouts: int, rounds: int) -> dict[str, 
             ]
             rate = rollouts / asyncio.run(_timed(settings, bodies))
             rates[name].extend([rate] if turn else [])
+    return rates
+
+
+def _medians(rates: dict[str, list[float]]) -> dict[str, float]:
     return {name: statistics.median(each) for name, each in rates.items()}
+
+
+def _shares(rates: dict[str, list[float]]) -> dict[str, float]:
+    """Of the throughput of groups in the same turn: a noisy minute hits both."""
+    pairs = {
+        name: zip(each, rates["groups"], strict=True) for name, each in rates.items() if name != "groups"
+    }
+    return {name: statistics.median(mine / theirs for mine, theirs in each) for name, each in pairs.items()}
 
 
 async def _timed(settings: Settings, bodies: list[dict[str, Any]]) -> float:
@@ -277,14 +294,14 @@ class Service:
 # --- tables -----------------------------------------------------------------------------------------------
 
 
-def _print_speeds(speeds: dict[str, dict[str, float]], rollouts: int) -> None:
+def _print_speeds(speeds: dict[str, dict[str, list[float]]], rollouts: int) -> None:
     table = Table(title=f"{rollouts} rollouts, rollouts a second")
     names = list(next(iter(speeds.values())))
     for column in ("response", *names, *(f"{name} / groups" for name in names[1:])):
         table.add_column(column, justify="right")
     for length, rates in speeds.items():
-        ratios = [f"{rates[name] / rates['groups']:.2f}" for name in names[1:]]
-        table.add_row(length, *(f"{rate:,.0f}" for rate in rates.values()), *ratios)
+        shares = [f"{share:.2f}" for share in _shares(rates).values()]
+        table.add_row(length, *(f"{rate:,.0f}" for rate in _medians(rates).values()), *shares)
     Console().print(table)
 
 

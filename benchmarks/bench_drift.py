@@ -7,7 +7,8 @@ scored. Then half of the rollouts (`--share`; all of them where the scorer chang
 eight ways, and the groups are counted until an alarm. The same stream goes to the detector of Cairn and to
 three others, each once on the rewards and once on every number that Cairn watches: the population stability
 index over 0.2, the default test of Evidently, and ADWIN of river. A change of the scorer is also shown to the
-canary, which sees it in its next pass or never.
+canary, which sees it in its next pass or never. With `--canary 10000` so many passes are made of it without a
+change; `drift_passes.py` makes them alone.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from statistics import median
 from typing import Annotated, Any
 
 import typer
+from drift_passes import passes
 from drift_plot import draw
 from drift_stream import KINDS, SCORER, Pool, canary_sees, moved, read_pool
 from drift_yardsticks import YARDSTICKS, Watch
@@ -49,6 +51,10 @@ def main(
     share: Annotated[float, typer.Option(help="Share of the rollouts that change.")] = 0.5,
     runs: Annotated[int, typer.Option(help="Streams per kind of change.")] = 16,
     quiet: Annotated[int, typer.Option(help="Groups without a change.")] = 60_000,
+    canary: Annotated[
+        int, typer.Option(help="Passes of the canary without a change; 10,000 take minutes.")
+    ] = 0,
+    processes: Annotated[int, typer.Option(help="Processes that share them.")] = 4,
 ) -> None:
     """Measure, print the table, keep the results and their picture."""
     pool = read_pool(data / "groups.jsonl")
@@ -65,8 +71,9 @@ def main(
         },
         "changes of the scorer": {kind: _of_scorer(pools[kind], kind) for kind in SCORER},
         "false alarms per 10,000 groups": _alarms(pool, _watches(known, reference), groups=quiet),
-        "of other prompts": _alarms_elsewhere(pool, groups=quiet // 4),
+        "of other prompts": _alarms_elsewhere(pool, groups=quiet // 2),
         "cost": _cost(pool, reference),
+        "canary": passes(canary, processes=processes) if canary else None,
     }
     _print(results)
     print("written:", write("drift", results), draw(results))
@@ -170,7 +177,7 @@ def _alarms_elsewhere(pool: Pool, *, groups: int) -> dict[str, float]:
     return totals
 
 
-_HALVES = 6
+_HALVES = 24
 
 
 def _alarms(pool: Pool, watches: dict[str, Watch], *, groups: int) -> dict[str, float]:
@@ -231,7 +238,7 @@ def _print(results: dict[str, Any]) -> None:
     console.print(table)
     for what, found in results["changes of the scorer"].items():
         console.print(f"{what}: {found}")
-    for what, number in results["cost"].items():
+    for what, number in (results["cost"] | (results["canary"] or {})).items():
         console.print(f"{what}: {number}")
 
 

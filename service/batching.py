@@ -65,12 +65,14 @@ class Batcher:
         queue_tokens: int = 0,
         remembered_bytes: int = 64 * 1024 * 1024,
         watch: Callable[[Step], None] = lambda _: None,
+        waited: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._backend = backend
         self._most = self._limit = step_tokens or backend.step_tokens
         self._lanes = Lanes(queue_tokens or _STEPS_WAITING * self._most)
         self._remembered = _Remembered(remembered_bytes, dimensions=backend.dimensions)
         self._watch = watch
+        self._waited = waited
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="device")
         self._waiting: dict[Ticket, asyncio.Future[None]] = {}
         self._step: asyncio.Future[_Done] | None = None
@@ -112,11 +114,12 @@ class Batcher:
 
     async def _wait(self, keys: Iterable[Key]) -> dict[Key, Outcome]:
         loop = asyncio.get_running_loop()
-        ticket = self._lanes.enter(keys)
+        ticket, since = self._lanes.enter(keys), loop.time()
         self._waiting[ticket] = loop.create_future()
         loop.call_soon(self._begin)  # after all that arrives in this turn of the loop
         try:
             await self._waiting[ticket]
+            self._waited(loop.time() - since)
         finally:
             del self._waiting[ticket]
             self._lanes.leave(ticket)

@@ -97,6 +97,7 @@ def build_parts(settings: Settings) -> Parts:
         ttl_s=settings.redis_ttl_s,
         budget_s=settings.redis_budget_ms / 1000,
         on_trouble=metrics.cache_troubled,
+        watch=lambda breaker: metrics.watch_breaker("redis", breaker),
     )
     workers = (
         Processes(settings.workers, prepare=prepare_worker)
@@ -105,12 +106,16 @@ def build_parts(settings: Settings) -> Parts:
     )
     judge = Judge(settings.judge_options, on_call=metrics.judge_called) if settings.judge_options else None
     vitals = Vitals(elsewhere=settings.embedding_model == "remote")
-    batcher = Batcher(backend, watch=_all(metrics.stepped, vitals.stepped)) if backend else None
+    watching = _all(metrics.stepped, vitals.stepped)
+    batcher = Batcher(backend, watch=watching, waited=metrics.waited) if backend else None
     semantics = (
         Semantics(batcher, calibration, identity=backend.identity)
         if backend and batcher and calibration
         else None
     )
+    metrics.watch_workers(workers)
+    if judge:
+        metrics.watch_breaker("judge", judge.breaker)
     outcomes = Outcomes(judge, cache=cache, metrics=metrics) if judge else None
 
     def scoring_for(

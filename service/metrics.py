@@ -37,6 +37,23 @@ class Step(Protocol):
     def seconds(self) -> float: ...
 
 
+class Opens(Protocol):
+    """Leaves somebody alone while they are down."""
+
+    @property
+    def is_open(self) -> bool: ...
+
+
+class Busy(Protocol):
+    """The worker processes."""
+
+    @property
+    def count(self) -> int: ...
+
+    @property
+    def busy(self) -> int: ...
+
+
 class Inside(Protocol):
     """Requests that hold a place, and the bytes of their bodies."""
 
@@ -51,9 +68,6 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 _LAG = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 _TOKENS = (64, 256, 1024, 4096, 16384, 65536)
-
-STAGES = ("parse", "cache", "match", "embed", "verify", "reward", "reply")
-"""Phases of a request that are timed apart."""
 
 FAILURES = (
     *("internal", "worker_lost", "embedding_failed"),
@@ -99,7 +113,6 @@ class Metrics:
         self.refusals = counter("refusals", "Requests that were not scored.", ("type",))
         self.failures = counter("failures", "Rollouts without a score.", ("type",))
         # where the time goes
-        self.stage_seconds = histogram("stage_seconds", "Phases of a request.", ("stage",))
         self.match_seconds = histogram("match_seconds", "From a group to its verdicts.")
         self.embed_seconds = histogram("embed_seconds", "From plans to what the model says of them.")
         self.lag_seconds = histogram("loop_lag_seconds", "How late the event loop comes back.", (), _LAG)
@@ -110,7 +123,6 @@ class Metrics:
         self.step_texts = histogram("embed_step_texts", "Texts in one step.", (), _TEXTS)
         self.step_tokens = histogram("embed_step_tokens", "Tokens in one step.", (), _TOKENS)
         self.embed_halved = counter("embed_halved", "Steps cut in half for a lack of memory.")
-        self.device_bytes = gauge("device_memory_bytes", "Memory of the model's device.", ("kind",))
         # workers, cache, judge
         self.workers = gauge("workers", "Worker processes.", ("state",))
         self.workers_lost = counter("workers_lost", "Worker processes that died at work.")
@@ -131,7 +143,6 @@ class Metrics:
             self.cache_trouble.labels(kind)
         for result in ("same", "different", "failed"):
             self.cache_rechecks.labels(result)
-        self._stages = {each: self.stage_seconds.labels(each) for each in STAGES}
         info = {_NOT_A_LABEL.sub("_", name): value for name, value in (build or {}).items()}
         Info("cairn_build", "What makes the numbers.", registry=registry).info(info)
 
@@ -181,10 +192,6 @@ class Metrics:
         """Count a verdict of the cache that was scored again: `same`, `different` or `failed`."""
         self.cache_rechecks.labels(result).inc()
 
-    def timed(self, stage: str, seconds: float) -> None:
-        """Note how long one phase of a request took; `stage` is one of `STAGES`."""
-        self._stages[stage].observe(seconds)
-
     def waited(self, seconds: float) -> None:
         """Note how long texts waited for the embedding model."""
         self.queue_seconds.observe(seconds)
@@ -210,24 +217,19 @@ class Metrics:
         """Ask this for the length of the embedding model's queue, whenever the page is read."""
         self.queue_tokens.set_function(tokens)
 
-    def watch_workers(self, *, busy: Callable[[], float], total: Callable[[], float]) -> None:
-        """Ask these for the worker processes."""
-        self.workers.labels("busy").set_function(busy)
-        self.workers.labels("all").set_function(total)
+    def watch_workers(self, workers: Busy) -> None:
+        """Ask these how many there are and how many have work."""
+        self.workers.labels("busy").set_function(lambda: workers.busy)
+        self.workers.labels("all").set_function(lambda: workers.count)
 
     def watch_pool(self, waits: str, pool: Inside) -> None:
         """Ask this for the requests and the bytes inside that wait for something."""
         self.places.labels(waits).set_function(lambda: pool.taken)
         self.bytes_in_flight.labels(waits).set_function(lambda: pool.bytes)
 
-    def watch_breaker(self, of: str, is_open: Callable[[], bool]) -> None:
+    def watch_breaker(self, of: str, breaker: Opens) -> None:
         """Ask this whether somebody (`judge`, `redis`) is given a rest."""
-        self.breaker_open.labels(of).set_function(is_open)
-
-    def watch_device(self, *, used: Callable[[], float], total: Callable[[], float]) -> None:
-        """Ask these for the memory of the model's device."""
-        self.device_bytes.labels("used").set_function(used)
-        self.device_bytes.labels("all").set_function(total)
+        self.breaker_open.labels(of).set_function(lambda: breaker.is_open)
 
     async def measure_lag(self, *, every_s: float = 0.25) -> None:
         """Note, until cancelled, how late the event loop comes back to whoever sleeps."""

@@ -38,6 +38,9 @@ class Workers(Protocol):
 
     count: int
 
+    @property
+    def busy(self) -> int: ...
+
     async def start(self) -> None: ...
 
     async def run(self, function: Callable[[*_A], _R], *args: *_A) -> _R: ...
@@ -53,6 +56,11 @@ class InThread:
     def __init__(self, *, prepare: Callable[[], None]) -> None:
         self._prepare = prepare
         self._turn = asyncio.Lock()
+
+    @property
+    def busy(self) -> int:
+        """How many have work."""
+        return int(self._turn.locked())
 
     async def start(self) -> None:
         await asyncio.to_thread(self._prepare)
@@ -78,6 +86,11 @@ class Processes:
         self._workers = [_Worker(context, prepare) for _ in range(count)]
         self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
         self._calls: set[asyncio.Task[bytes]] = set()
+
+    @property
+    def busy(self) -> int:
+        """How many have work."""
+        return self.count - self._idle.qsize()
 
     async def start(self) -> None:
         """Start them all; each has loaded what it needs when this returns."""

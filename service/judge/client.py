@@ -36,7 +36,7 @@ class Judge:
         self._parts = options.fingerprint_parts()
         self._endpoint = Endpoint(options)
         self._turns = Turns(options)
-        self._breaker = Breaker(failures=options.breaker_failures, rest_s=options.breaker_rest_s)
+        self.breaker = Breaker(failures=options.breaker_failures, rest_s=options.breaker_rest_s)
         self._on_call = on_call
 
     async def decide(
@@ -112,7 +112,7 @@ class Judge:
     async def _ask(self, case: _Case, seed: int) -> bool:
         """One call, in its turn. Raises `CallFailed`, and `CannotScore` where no call is made."""
         async with self._turns.permit():
-            self._breaker.admit()
+            self.breaker.admit()
             prompt = judging.prompt(
                 self._template, question=case.question, golds=case.golds, final=case.final
             )
@@ -127,12 +127,12 @@ class Judge:
             right = _read(completion, self._options.form)
         except CallFailed as error:
             result = error.kind.value
-            self._breaker.failed(error)
+            self.breaker.failed(error)
             self._turns.hold(error.after_s or 0.0)
             raise
         else:
             result = "ok"
-            self._breaker.succeeded()
+            self.breaker.succeeded()
             self._turns.settle(reserved=reserved, used=completion.tokens)
             return right
         finally:

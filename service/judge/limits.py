@@ -107,6 +107,11 @@ class Breaker:
         self._rest_s = rest_s
         self._why: CallFailed | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the endpoint is left alone."""
+        return self._breaker.is_open
+
     def admit(self) -> None:
         """Raises `CannotScore` while nobody is to be asked."""
         if self._why is not None and not self._breaker.admits():

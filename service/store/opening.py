@@ -7,6 +7,7 @@ Nothing is connected here: a server that is away is trouble for later, and no re
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 
 from service.breaker import Breaker
@@ -28,8 +29,12 @@ def open_cache(
     prefix: str = "cairn",
     ttl_s: int = 7 * DAY_S,
     budget_s: float = 0.05,
+    watch: Callable[[Breaker], None] = lambda _: None,
 ) -> Cache:
-    """Memory of `most_bytes`, before a shared cache where a URL is given. Raises `CannotOpen`."""
+    """Memory of `most_bytes`, before a shared cache where a URL is given. Raises `CannotOpen`.
+
+    `watch` is shown what leaves the shared cache alone while it is down.
+    """
     memory: Cache = MemoryCache(most_bytes=most_bytes) if most_bytes else NoCache()
     if not url:
         return memory
@@ -41,6 +46,7 @@ def open_cache(
     from service.store.shared import RedisCache  # noqa: PLC0415 - an extra
 
     breaker = Breaker(failures=FAILURES, rest_s=REST_S)
+    watch(breaker)
     line = Line(where=str(address), breaker=breaker, on_trouble=on_trouble)
     shared = RedisCache(
         connect(address), line=line, prefix=prefix, ttl_s=ttl_s, budget_s=budget_s, on_trouble=on_trouble

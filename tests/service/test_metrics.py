@@ -152,8 +152,3 @@ def test_the_fingerprints_parts_become_labels_whatever_their_names():
 
 def test_every_trouble_with_the_cache_has_a_series_before_it_is_first_seen():
     assert set(TROUBLE) == {each.value for each in Trouble}
-
-
-def test_a_stage_that_is_not_listed_cannot_become_a_label():
-    with pytest.raises(KeyError):
-        Metrics().timed("a text", 1.0)

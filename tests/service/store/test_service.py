@@ -65,6 +65,8 @@ def test_a_redis_that_dies_under_load_fails_no_request_and_moves_no_reward(redis
         assert during == before * 4
         assert stalled == before
         assert "left_alone" in _trouble(client)
+        assert metric(client, "cairn_breaker_open", of="redis") == 1
+        assert metric(client, "cairn_workers", state="all") == 1
         events = [each["event"] for each in server.events()]
         assert events.count("cache_left_alone") <= 2
 
