@@ -27,6 +27,7 @@ from service.routes.gate import Gate
 from service.routes.openapi import describe
 from service.scoring import Scoring
 from service.settings import Settings
+from service.tracing import Tracing
 from service.vitals import Vitals
 from service.workers import Workers
 
@@ -47,6 +48,7 @@ class Parts:
     gate: Gate
     metrics: Metrics
     vitals: Vitals
+    tracing: Tracing
     workers: Workers
     scoring: Scoring
     windows: Windows
@@ -75,7 +77,7 @@ def assemble(parts: Parts, *, settings: Settings) -> FastAPI:
     app.include_router(drift.router(parts.windows, canary=parts.canary))
     describe(app)
     _answer_errors(app, parts.metrics)
-    app.add_middleware(Edge, metrics=parts.metrics, gate=parts.gate)
+    app.add_middleware(Edge, metrics=parts.metrics, gate=parts.gate, tracing=parts.tracing)
     return app
 
 

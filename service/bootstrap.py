@@ -47,6 +47,7 @@ from service.scoring import Allowed, Scoring
 from service.semantics import Calibration, Semantics, read_asking, read_scorer
 from service.settings import Settings
 from service.store.opening import open_cache
+from service.tracing import open_tracing
 from service.vitals import Vitals
 from service.workers import InThread, Processes
 
@@ -118,6 +119,8 @@ def build_parts(settings: Settings) -> Parts:
         metrics.watch_breaker("judge", judge.breaker)
     outcomes = Outcomes(judge, cache=cache, metrics=metrics) if judge else None
 
+    tracing = open_tracing(settings.traces_url)
+
     def scoring_for(
         windows: Windows, *, cache: Cache, metrics: Metrics, share: float
     ) -> tuple[Scoring, Recheck]:
@@ -132,6 +135,7 @@ def build_parts(settings: Settings) -> Parts:
             outcomes=outcomes,
             watch=Watch(metrics, windows, recheck=recheck),
             metrics=metrics,
+            tracing=tracing,
         )
         return scoring, recheck
 
@@ -148,8 +152,8 @@ def build_parts(settings: Settings) -> Parts:
     gate = _gate(settings)
     for waits, pool in gate.pools.items():
         metrics.watch_pool(waits, pool)
-    closed = [each for each in (recheck, batcher, judge, cache) if each]
-    return Parts(gate, metrics, vitals, workers, scoring, windows, canary, fingerprint, closed)
+    closed = [each for each in (recheck, batcher, judge, cache, tracing) if each]
+    return Parts(gate, metrics, vitals, tracing, workers, scoring, windows, canary, fingerprint, closed)
 
 
 def _all(*watching: Callable[[Step], None]) -> Callable[[Step], None]:

@@ -29,6 +29,7 @@ from service.matching import Matching
 from service.metrics import Metrics
 from service.outcomes import Case, Decided, Outcomes, cases_of, left_open
 from service.settings import Labels
+from service.tracing import NoTracing, Tracing
 from service.workers import WorkerLost, Workers
 
 
@@ -55,7 +56,7 @@ class Scoring:
     A `turn` says when a request must be answered, by the clock of the event loop, and what it may wait for.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (each is a part)
         self,
         *,
         defaults: Defaults,
@@ -66,6 +67,7 @@ class Scoring:
         outcomes: Outcomes | None,
         watch: Watch,
         metrics: Metrics,
+        tracing: Tracing | None = None,
     ) -> None:
         self._defaults = defaults
         self._allowed = allowed
@@ -75,6 +77,7 @@ class Scoring:
         self._outcomes = outcomes
         self._watch = watch
         self._metrics = metrics
+        self._tracing = tracing or NoTracing()
 
     async def score(self, raw: bytes, *, turn: Turn) -> Scored:
         """The reply to a body of `/score`. Raises `InvalidInput`."""
@@ -112,13 +115,15 @@ class Scoring:
         asked = asyncio.ensure_future(self._ask(at_once, known, turn.until))
         try:
             matching = time.perf_counter()
-            verdicts = await self._matching.verdicts(job, keys=keys, known=known, timings=timings)
+            with self._tracing.span("match", rollouts=len(job.responses)):
+                verdicts = await self._matching.verdicts(job, keys=keys, known=known, timings=timings)
             matched = time.perf_counter()
             self._watch.remembered(job, keys, known, verdicts)
             rest = left_open(verdicts, cases) if not at_once else {}
             if rest or not asked.done():
                 turn.to_judge()
-            outcomes = await asked | await self._ask(rest, known, turn.until)
+            with self._tracing.span("verify", cases=len(at_once or rest)):
+                outcomes = await asked | await self._ask(rest, known, turn.until)
         finally:
             asked.cancel()
         self._metrics.match_seconds.observe(matched - matching)

@@ -310,6 +310,11 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="After that: longest wait for the requests that were accepted.",
     )
+    traces_url: str = Field(
+        default="",
+        description="A collector of OpenTelemetry traces (OTLP over HTTP), as "
+        "`http://collector:4318/v1/traces`; empty for none.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="Events below this level are not logged; texts never are."
     )

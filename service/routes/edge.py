@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.errors import Refused, problem_of
 from service.metrics import Metrics
 from service.routes.gate import Gate, Phase
+from service.tracing import Tracing
 
 _log = structlog.get_logger("cairn")
 
@@ -26,8 +27,9 @@ _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?P<trace>(?!0{32})[0-9a-f]{32})-(?!0{16
 class Edge:
     """The outermost layer of the app."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, gate: Gate) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, gate: Gate, tracing: Tracing) -> None:
         self._app = app
+        self._tracing = tracing
         self._metrics = metrics
         self._gate = gate
 
@@ -41,7 +43,8 @@ class Edge:
         try:
             if scope["method"] == "POST":
                 self._gate.check_room(passage.headers)
-            await self._app(scope, receive, passage.send)
+            with self._tracing.span("request", parent=passage.parent, request_id=passage.id):
+                await self._app(scope, receive, passage.send)
         except Refused as refused:
             self._metrics.refusals.labels(refused.kind).inc()
             await problem_of(refused)[1](scope, receive, passage.send)
@@ -89,7 +92,8 @@ class _Passage:
         self.id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
         parent = _TRACEPARENT.fullmatch(self.headers.get("traceparent", ""))
         self.trace = parent["trace"] if parent else uuid4().hex
-        self._span = uuid4().hex[:16]
+        self._own = f"00-{self.trace}-{uuid4().hex[:16]}-01"
+        self.parent = parent[0] if parent else self._own
         self.status = 0
         self._send = send
         self._gate = gate
@@ -99,7 +103,7 @@ class _Passage:
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["x-request-id"] = self.id
-            headers["traceparent"] = f"00-{self.trace}-{self._span}-01"
+            headers["traceparent"] = self._own
             if self._gate.phase in (Phase.LEAVING, Phase.CLOSED):
                 headers["connection"] = "close"  # so that the next request finds another server
         await self._send(message)

@@ -10,6 +10,7 @@ from service.admission import Admission
 from service.metrics import Metrics
 from service.routes.edge import Edge
 from service.routes.gate import Gate
+from service.tracing import NoTracing
 
 
 def test_an_unforeseen_error_is_logged_by_its_place_and_not_by_its_message():
@@ -20,7 +21,7 @@ def test_an_unforeseen_error_is_logged_by_its_place_and_not_by_its_message():
         raise ValueError("a policy wrote: Zanzibar")
 
     gate = Gate(admission=Admission(places=1, most_bytes=9, judge_places=1), timeout_s=1, most_bytes=9)
-    app.add_middleware(Edge, metrics=Metrics(), gate=gate)
+    app.add_middleware(Edge, metrics=Metrics(), gate=gate, tracing=NoTracing())
     with structlog.testing.capture_logs() as logged:
         reply = TestClient(app).post("/score")
     (told,) = (each for each in logged if each["event"] == "unforeseen error")
