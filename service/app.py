@@ -20,8 +20,9 @@ from rubric.version import VERSION
 from service.drift.canary import Canary
 from service.drift.windows import Windows
 from service.errors import problem_of
+from service.inspector.keeper import Keeper
 from service.metrics import Metrics
-from service.routes import drift, evaluate, health, openrlhf, score, slime, verify
+from service.routes import drift, evaluate, health, inspector, openrlhf, score, slime, verify
 from service.routes.edge import Edge
 from service.routes.gate import Gate
 from service.routes.openapi import describe
@@ -69,12 +70,15 @@ def assemble(parts: Parts, *, settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     most = settings.limits.body_bytes
-    for routes in (score, evaluate, slime, openrlhf, verify):
+    keeper = Keeper(most=settings.inspector_keep)
+    app.include_router(score.router(keeper.keeping(parts.scoring.score), gate=parts.gate, most_bytes=most))
+    for routes in (evaluate, slime, openrlhf, verify):
         app.include_router(routes.router(parts.scoring, gate=parts.gate, most_bytes=most))
     app.include_router(health.versions(parts.fingerprint))
     if not settings.probe_port:
         app.include_router(_health(parts, settings=settings))
     app.include_router(drift.router(parts.windows, canary=parts.canary))
+    app.include_router(inspector.router(gate=parts.gate, keeper=keeper))
     describe(app)
     _answer_errors(app, parts.metrics)
     app.add_middleware(Edge, metrics=parts.metrics, gate=parts.gate, tracing=parts.tracing)

@@ -310,6 +310,12 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="After that: longest wait for the requests that were accepted.",
     )
+    inspector_keep: int = Field(
+        default=0,
+        ge=0,
+        description="So many groups that were scored last are kept in memory, with their texts, for the "
+        "inspector at `/`; who has a key can read them. 0 keeps none.",
+    )
     traces_url: str = Field(
         default="",
         description="A collector of OpenTelemetry traces (OTLP over HTTP), as "
