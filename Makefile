@@ -19,10 +19,10 @@ SERVE := $(VENV)/.serve
 DEVELOP := $(VENV)/.develop
 PACKAGES := rubric service trainer_client
 
-.PHONY: help demo setup check test test-loops fuzz bench soak serve lock clean
+.PHONY: help demo setup check test test-loops k8s-check image-smoke bench soak serve lock clean
 
 help: ## this list
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 demo: $(SERVE) ## start the service and score the example rollouts through it
 	@$(PY) examples/demo.py $(ARGS)
@@ -49,6 +49,12 @@ bench: $(DEVELOP) ## measure (ARGS names the question; none lists them)
 soak: $(DEVELOP) ## half an hour of load with faults thrown at random (ARGS='--minutes 5')
 	@$(PY) benchmarks/soak.py $(ARGS)
 
+k8s-check: $(DEVELOP) ## would Kubernetes take the manifests? (needs kubectl, npm, node)
+	@PYTHON=$(abspath $(PY)) deploy/k8s/check.sh
+
+image-smoke: $(SERVE) ## build an image without Docker, run it and score with it (root, Debian; ARGS=cpu)
+	@$(PY) deploy/image/smoke.py $(ARGS)
+
 serve: $(SERVE) ## run the service; settings come from CAIRN_*
 	@$(PY) -m service.cli serve $(ARGS)
 
@@ -56,6 +62,7 @@ serve: $(SERVE) ## run the service; settings come from CAIRN_*
 lock: $(DEVELOP) ## pin the two sets of requirements again
 	$(call pin,--extra server --extra builtin --extra redis --extra embed --extra dev,develop.lock)
 	$(call pin,--extra server --extra builtin --extra redis --constraint requirements/develop.lock,serve.lock)
+	@deploy/image/lock.sh
 
 clean: ## remove .venv and what the tools left behind
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis

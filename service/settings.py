@@ -31,7 +31,16 @@ Labels = Mapping[str, frozenset[str] | None]
 
 
 def _cores() -> int:
-    return max(1, len(os.sched_getaffinity(0)))
+    """Cores that this process may use: a container's quota may be less than those that it sees."""
+    seen = len(os.sched_getaffinity(0))
+    try:
+        quota, period = _QUOTA.read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return max(1, seen)
+    return max(1, seen if quota == "max" else min(seen, round(int(quota) / int(period))))
+
+
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 def _not_a_link(value: object) -> object:

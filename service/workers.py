@@ -171,13 +171,13 @@ class _Worker:
             self._streams[1].close()
             with suppress(OSError):
                 await self._streams[1].wait_closed()
-        if self._process:
+        if self._process and self._process.pid:  # else it could not even be started
             await asyncio.to_thread(self._process.join, _SECONDS_TO_END)
             self.kill()
         self._streams = self._process = None
 
     def kill(self) -> None:
-        if self._process and self._process.is_alive():
+        if self._process and self._process.pid and self._process.is_alive():
             self._process.kill()
             self._process.join()
 

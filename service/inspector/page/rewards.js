@@ -111,12 +111,6 @@ function working(worked, rollout, index, scheme) {
     );
   }
   return h(
-    "p",
-    { class: "note" },
-    name,
-    ` ${reply.rollouts[index].status}: no reward, and nobody else's is changed by it.`,
-  );
-  return h(
     "ol",
     { class: "steps", "aria-label": `How the reward of ${rollout.id} comes about` },
     stepsOf(found, worked, scheme).map(({ name: step, sum, note }) =>
