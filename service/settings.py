@@ -170,7 +170,7 @@ class Settings(BaseSettings):
         default=0,
         ge=0,
         description="Bytes of bodies that are worked on at once; a body beyond gets 429, unless it is alone. "
-        "0 is 16 MiB for each worker, a quarter of a second of work.",
+        "0 is 8 MiB for each worker, an eighth of a second of work.",
     )
     judge_in_flight: int = Field(
         default=256,
