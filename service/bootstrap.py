@@ -146,6 +146,7 @@ def build_parts(settings: Settings) -> Parts:
         answers=windows.reference.answers if windows.reference else None,
         report=telling.passed,
         every_s=settings.canary_every_s,
+        semantics=defaults.embedding,
     )
     if batcher:
         metrics.watch_queue(lambda: batcher.waiting_tokens)

@@ -20,6 +20,9 @@ from service.tracing import Tracing
 
 _log = structlog.get_logger("cairn")
 
+SCORING = frozenset({"/score", "/evaluate", "/slime", "/openrlhf", "/verify"})
+"""Routes whose requests may be refused before they are found."""
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/-]{1,128}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-(?P<trace>(?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -59,7 +62,8 @@ class Edge:
             self._note(scope, passage, time.perf_counter() - started)
 
     def _note(self, scope: Scope, passage: _Passage, seconds: float) -> None:
-        route = getattr(scope.get("route"), "path", "other")
+        refused = scope["path"] if scope["path"] in SCORING else "other"
+        route = getattr(scope.get("route"), "path", refused)
         self._metrics.requests.labels(route, str(passage.status)).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         told = scope["method"] == "POST" and passage.status != HTTPStatus.TOO_MANY_REQUESTS

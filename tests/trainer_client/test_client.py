@@ -231,6 +231,7 @@ def test_a_run_with_too_many_failures_is_stopped_and_told_why(double):
     with RewardClient(settings(double, failed_share=0.5, failed_window=16, concurrency=2)) as client:
         with pytest.raises(StopRun, match=r"invalid_rubric.*CAIRN_FAILED_SHARE.*an entity is empty"):
             client.score_many([group(0.5)] * 100)
+        client.close()  # and with it what was on its way
         asked = len(double.asked)
         with pytest.raises(StopRun):
             client.score(group(0.5))
