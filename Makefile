@@ -19,7 +19,7 @@ SERVE := $(VENV)/.serve
 DEVELOP := $(VENV)/.develop
 PACKAGES := rubric service trainer_client
 
-.PHONY: help demo setup check test test-loops k8s-check image-smoke bench soak serve lock clean
+.PHONY: help demo setup check test test-loops inspect k8s-check image-smoke bench soak serve lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -45,6 +45,10 @@ test-loops: $(DEVELOP) ## verl with our function, and slime's own tests (SLIME_R
 
 bench: $(DEVELOP) ## measure (ARGS names the question; none lists them)
 	@$(PY) benchmarks/run.py $(ARGS)
+
+inspect: $(SERVE) ## the service with its inspector, at http://127.0.0.1:8000/#example
+	@echo "Look at http://127.0.0.1:$${CAIRN_PORT:-8000}/#example (Ctrl-C ends it)"
+	@CAIRN_EMBEDDING_MODEL=builtin CAIRN_PROFILE=balanced CAIRN_INSPECTOR_KEEP=100 $(PY) -m service.cli serve $(ARGS)
 
 soak: $(DEVELOP) ## half an hour of load with faults thrown at random (ARGS='--minutes 5')
 	@$(PY) benchmarks/soak.py $(ARGS)

@@ -204,7 +204,7 @@ def _one_line(text: str, *, style: str = "") -> Text:
 
 
 def _print_address(console: Console, url: str) -> None:
-    console.print(f"\nThe service: {url}   its API: {url}/openapi.json   its metrics: {url}/metrics")
+    console.print(f"\nLook into a group: {url}/#example   API: {url}/openapi.json   metrics: {url}/metrics")
     if not sys.stdout.isatty():
         url = f"http://127.0.0.1:{PORT}"
         console.print("Without a terminal it is stopped now; `make serve` starts it again.")
