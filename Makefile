@@ -19,7 +19,7 @@ SERVE := $(VENV)/.serve
 DEVELOP := $(VENV)/.develop
 PACKAGES := rubric service trainer_client
 
-.PHONY: help demo setup check test test-loops inspect k8s-check image-smoke bench soak serve lock clean
+.PHONY: help demo setup check test test-loops fuzz inspect k8s-check image-smoke bench soak serve lock clean
 
 help: ## this list
 	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -42,6 +42,9 @@ test-loops: $(DEVELOP) ## verl with our function, and slime's own tests (SLIME_R
 	@PYTHON=$(PY) tests/loops/run_verl.sh $(ARGS)
 	@if [ "$${SLIME_ROOT:-}" ]; then PYTHON=$(PY) tests/loops/run.sh $(ARGS); \
 	else echo "NOT TESTED: slime (SLIME_ROOT=/path/to/a/checkout)"; fi
+
+fuzz: $(DEVELOP) ## look for inputs that break the pure core (ARGS='exact --runs 5000000')
+	$(PY) -m tests.fuzz.run --runs 2000000 --seed 0 --keep .fuzz $(ARGS)
 
 bench: $(DEVELOP) ## measure (ARGS names the question; none lists them)
 	@$(PY) benchmarks/run.py $(ARGS)
@@ -69,7 +72,7 @@ lock: $(DEVELOP) ## pin the two sets of requirements again
 	@deploy/image/lock.sh
 
 clean: ## remove .venv and what the tools left behind
-	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
+	rm -rf $(VENV) build dist .fuzz .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find $(PACKAGES) tests examples benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The development set holds the serving set in the same versions, so either may come first.

@@ -114,6 +114,8 @@ def _evaluate_over_limits(request: EvaluateRequest, limits: Limits) -> Iterator[
 
 def parse(model: type[_W], raw: bytes, *, limits: Limits = DEFAULT_LIMITS) -> _W:
     """`raw` as `model`. Raises `NotJson` or `InvalidInput`; neither repeats what stood in the body."""
+    if _crowded(raw):
+        raise InvalidInput((Fault("$", f"has more than {MOST_VALUES} values"),))
     try:
         return model.model_validate_json(raw)
     except ValidationError as error:
@@ -121,6 +123,19 @@ def parse(model: type[_W], raw: bytes, *, limits: Limits = DEFAULT_LIMITS) -> _W
     if found[0]["type"] == "json_invalid":
         raise _not_json(raw, found[0]["msg"])
     raise InvalidInput(tuple(Fault(_path(fault["loc"]), _message(fault)) for fault in found[: limits.faults]))
+
+
+def _crowded(raw: bytes) -> bool:
+    """Whether there are so many values that reading them, or listing what is wrong with each, takes long.
+
+    They are counted by the commas outside of texts, where there are that many at all.
+    """
+    return raw.count(b",") > MOST_VALUES and _TEXT.sub(b"", raw).count(b",") > MOST_VALUES
+
+
+MOST_VALUES = 131_072
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+"""Also one that never ends, or every quotation mark behind it would be tried in vain."""
 
 
 def _not_json(raw: bytes, message: str) -> InvalidInput:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from rubric.entity import Field, Span
 
-NORMALIZER_VERSION = "1"
+NORMALIZER_VERSION = "2"
 
 Codes = NDArray[np.uint8] | NDArray[np.uint32]
 
@@ -157,7 +157,8 @@ def fold_character(character: str) -> str:
         return "·"
     if category[0] == "M":
         return unicodedata.normalize("NFKD", character)
-    return _base_letters(unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold()))
+    folded = _base_letters(unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold()))
+    return folded if folded == character else "".join(map(fold_character, folded))
 
 
 def _base_letters(decomposed: str) -> str:

@@ -84,6 +84,11 @@ class Batcher:
         return self._lanes.tokens
 
     @property
+    def dimensions(self) -> int:
+        """Of a vector."""
+        return self._backend.dimensions
+
+    @property
     def band(self) -> float:
         """How far a similarity can be off that was not computed alone."""
         return self._backend.band

@@ -115,7 +115,8 @@ class Matching:
         plans = {index: each for index, each in enumerate(read) if isinstance(each, Plan)}
         if not plans or not self._semantics:
             return [encode(each.verdict) if isinstance(each, Plan) else each for each in read], None
-        known = unpack(work.vectors, names_of(plans.values())) if work.vectors else {}
+        remembered = unpack(work.vectors, names_of(plans.values())) if work.vectors else {}
+        known = {text: row for text, row in remembered.items() if len(row) == self._semantics.dimensions}
         started = time.perf_counter()
         settled = await self._semantics.settle(list(plans.values()), known=known)
         work.embedded(time.perf_counter() - started)

@@ -68,6 +68,11 @@ class Semantics:
         self._identity = identity
         self._scorer = read_asking(calibration).scorer
 
+    @property
+    def dimensions(self) -> int:
+        """Of the model's vectors."""
+        return self._batcher.dimensions
+
     def key(self, rubric: str) -> str:
         """Under which the vectors of a rubric's names are remembered; `rubric` is its digest."""
         return vectors_key(rubric, identity=self._identity)

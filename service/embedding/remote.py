@@ -120,8 +120,9 @@ class Remote:
             raise ModelUnreachable(
                 "the embedding server answers with another number of vectors or dimensions"
             )
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+            return np.where(np.isfinite(lengths), vectors / lengths, np.float32(np.nan))
 
 
 class _Caller:

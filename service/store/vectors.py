@@ -34,15 +34,16 @@ def pack(rows: Mapping[str, Row], *, beside: bytes | None = None) -> bytes:
 
     A row with a NaN is left out: it says that the model failed, which it need not do again.
     """
-    whole = _rows(beside or b"")
-    whole |= {_name(text): row for text, row in rows.items() if np.isfinite(row).all()}
-    width = len(next(iter(whole.values()))) if whole else 0
+    own = {_name(text): row for text, row in rows.items() if np.isfinite(row).all()}
+    others = _rows(beside or b"")
+    width = len(next(iter((own or others).values()))) if own or others else 0
+    whole = {name: row for name, row in others.items() if len(row) == width} | own
     values = b"".join(np.asarray(row, dtype="<f4").tobytes() for row in whole.values())
     return _HEAD.pack(len(whole), width) + b"".join(whole) + values
 
 
 def unpack(raw: bytes, texts: Iterable[str]) -> dict[str, Row]:
-    """The rows of those texts that are in `raw`; none of anything that is not whole."""
+    """The rows of those texts that are in `raw`; none of anything that is not whole, or holds no numbers."""
     rows = _rows(raw)
     found = {text: rows.get(_name(text)) for text in texts}
     return {text: row for text, row in found.items() if row is not None}
@@ -59,6 +60,7 @@ def _rows(raw: bytes) -> dict[bytes, Row]:
     return {
         raw[at : at + _NAME_BYTES]: row
         for at, row in zip(range(_HEAD.size, start, _NAME_BYTES), rows, strict=True)
+        if np.isfinite(row).all()
     }
 
 
