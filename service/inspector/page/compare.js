@@ -68,19 +68,21 @@ export function showComparison({ request, before, after, chosen }) {
     h("p", { class: "found", role: "status" }, summary(changes, moved, before)),
     moved.length > 0 && rewardList(moved, before, after),
     changes.length > 0 &&
-      h(
-        "div",
-        { class: "scroll", tabindex: 0 },
-        matrix(request, after, { first: 0, chosen, changed: cells, before }),
-      ),
-    flipped.length > 0 && listed(flipped, after, chosen),
-    sorted.length > flipped.length &&
-      h(
-        "details",
-        {},
-        h("summary", {}, `${sorted.length - flipped.length} decided alike, on other evidence`),
-        listed(sorted.slice(flipped.length), after, chosen),
-      ),
+      h("div", { class: "contrast" }, [
+        h(
+          "div",
+          { class: "scroll", tabindex: 0, role: "group", "aria-label": "What is different" },
+          matrix(request, after, { first: 0, chosen, changed: cells, before }),
+        ),
+        h("div", {}, [
+          flipped.length > 0 && listed(flipped, after, chosen),
+          sorted.length > flipped.length &&
+            h("details", {}, [
+              h("summary", {}, `${sorted.length - flipped.length} decided alike, on other evidence`),
+              listed(sorted.slice(flipped.length), after, chosen),
+            ]),
+        ]),
+      ]),
   );
 }
 

@@ -7,12 +7,12 @@ import { drift } from "./service.js";
 const EVERY_MS = 5000;
 const SURPRISING = 3;
 const STATISTICS = { psi: "PSI", wasserstein: "Wasserstein", ks: "KS", js: "JS" };
-const MEANINGS = {
-  reward: "reward",
-  score: "rubric score",
-  length: "length, ln(1 + characters)",
-  similarity: "similarity of fuzzy hits",
+const UNITS = {
+  score: "of the rubric",
+  length: "ln(1 + characters)",
+  similarity: "of fuzzy hits",
 };
+const ALARMS = 3;
 
 let timer = 0;
 let asking = 0;
@@ -85,7 +85,8 @@ function referenceFact(reference) {
     { class: "fact" },
     h("b", {}, "Reference "),
     quoted(reference.source),
-    ` of ${reference.made}`,
+    " of ",
+    quoted(String(reference.made).slice(0, 16).replace("T", " ")),
   );
 }
 
@@ -93,7 +94,7 @@ function windowCard(view) {
   const labels = Object.entries(view.labels);
   return h(
     "section",
-    { class: `window${view.alarms.length ? " alarmed" : ""}` },
+    { class: `window${view.compared ? " compared" : ""}${view.alarms.length ? " alarmed" : ""}` },
     h(
       "h3",
       {},
@@ -111,7 +112,7 @@ function windowCard(view) {
       ].join(", "),
     ),
     view.compared && evidence(view.evidence),
-    view.alarms.length > 0 && h("ul", { class: "alarms" }, view.alarms.map(alarm)),
+    view.alarms.length > 0 && alarms([...view.alarms].reverse()),
     h("div", { class: "scroll", tabindex: 0 }, numbersTable(view.numbers)),
   );
 }
@@ -128,11 +129,23 @@ function evidence(value) {
   );
 }
 
+/** The newest first, and few of them: a change that lasts tells itself again and again. */
+function alarms(newest) {
+  const older = newest.slice(ALARMS);
+  return h(
+    "div",
+    { class: "alarms" },
+    h("ul", {}, newest.slice(0, ALARMS).map(alarm)),
+    older.length > 0 &&
+      h("details", {}, h("summary", {}, `${older.length} before`), h("ul", {}, older.map(alarm))),
+  );
+}
+
 function alarm({ group, since, causes }) {
   const told = causes.map(
     (each) => `${each.feature} ${each.direction === "up" ? "↑" : "↓"} ${Math.round(each.share * 100)} %`,
   );
-  return h("li", {}, `group ${group}, since ${since}: `, quoted(told.join(", ")));
+  return h("li", {}, `▲ at group ${group}, seen after ${counted(since, "group")}: `, quoted(told.join(", ")));
 }
 
 function numbersTable(numbers) {
@@ -166,8 +179,9 @@ function numbersTable(numbers) {
           h(
             "th",
             { scope: "row" },
-            MEANINGS[name] ?? quoted(name),
-            h("span", { class: "note" }, ` ${counted(each.values, "value")}`),
+            quoted(name),
+            h("span", { class: "note" }, UNITS[name] ?? null),
+            h("span", { class: "note" }, counted(each.values, "value")),
           ),
           h("td", {}, `${brief(each.mean, 3)} ± ${brief(each.deviation, 3)}`),
           h("td", {}, box(each.quantiles)),

@@ -8,6 +8,7 @@ import { keys, tabs } from "./keyboard.js";
 import { matrix, pagesOf } from "./matrix.js";
 import { Responses } from "./responses.js";
 import { Rewards } from "./rewards.js";
+import { schemeOf } from "./schemes.js";
 import { Refused, example, keptGroup, keptGroups, score, useKey, version } from "./service.js";
 import { showLegend, showSummary } from "./summary.js";
 import { EDITABLE, onChosen, onDropped, onLargePaste } from "./taking.js";
@@ -39,16 +40,15 @@ async function turnTo(at) {
   state.asking?.abort();
   state.at = at;
   list.value = String(at);
-  const { request, replies, bare } = state.groups[at];
-  const text = JSON.stringify(request, null, 1);
-  source.value = text.length <= EDITABLE && !bare ? text : "";
+  const group = state.groups[at];
+  const text = JSON.stringify(group.request, null, 1);
+  source.value = text.length <= EDITABLE && !group.bare ? text : "";
   state.dirty = false;
+  for (const id of ["score", "compare-profile"]) byId(id).toggleAttribute("disabled", group.bare === true);
   fill(byId("comparison"));
-  if (replies.length === 0) return ask();
-  progress("as it was stored");
-  showStored(request, replies[0]);
-  for (const id of ["score", "compare-profile"]) byId(id).toggleAttribute("disabled", bare === true);
-  if (replies.length > 1) contrast(replies[0], replies[1]);
+  if (group.replies.length) return showStored(group);
+  await ask();
+  if (group === state.groups[state.at] && !group.replies.length) hide();
 }
 
 async function showExample() {
@@ -59,9 +59,10 @@ async function showExample() {
 /** Files that were chosen or dropped. */
 async function openFiles(files) {
   progress("reading …");
-  await open(await Promise.all(files.map((each) => each.text())));
+  const texts = await Promise.all(files.map((each) => each.text()));
+  progress("");
+  await open(texts);
   byId("source-details").open = false;
-  if (!state.asking) progress("");
 }
 
 /** A reply, or a pair, to hold against the one that is shown. */
@@ -69,11 +70,8 @@ async function openOther(files) {
   const group = state.groups[state.at];
   const { groups, faults } = read([JSON.stringify(group.request), await files[0].text()]);
   const replies = groups.flatMap((each) => each.replies);
-  if (replies.length)
-    contrast(
-      group.replies[0],
-      replies.find((each) => each.rollouts.length === group.request.rollouts.length) ?? replies[0],
-    );
+  const fits = (each) => each.rollouts.length === group.request.rollouts.length;
+  if (replies.length) contrast(group.replies[0], replies.find(fits) ?? replies[0]);
   else tell([[faults[0] ?? "There is no reply to this group in the file."]]);
 }
 
@@ -82,7 +80,7 @@ async function openOther(files) {
 /** Score the group that is shown; `changes` are fields of the body that win over what it says. */
 async function ask(changes = {}) {
   const group = state.groups[state.at];
-  if (!group) return;
+  if (!group || group.bare) return;
   const reply = await scored({ ...group.request, ...chosenProfile(), ...changes });
   if (!reply) return;
   group.replies = [reply];
@@ -106,6 +104,7 @@ async function scored(request) {
     const reply = await score(request, asking.signal);
     tell([]);
     progress(`answered in ${Math.round(performance.now() - started)} ms`);
+    listKept();
     return reply;
   } catch (error) {
     if (error.name === "AbortError") return null;
@@ -133,28 +132,27 @@ async function compareProfiles() {
   const group = state.groups[state.at];
   const before = group.replies[0];
   const profile = /** @type {HTMLSelectElement} */ (byId("other-profile")).value;
-  const after = await scored({ ...group.request, profile, scheme: asked(before) });
+  const after = await scored({ ...group.request, profile, scheme: schemeOf(before) });
   if (after) contrast(before, after);
-}
-
-/** The scheme of a reply in the words of a request. */
-function asked({ scheme: { deferred, ...scheme } }) {
-  return scheme.normalize === "deferred" ? { ...scheme, normalize: deferred ?? "group_max" } : scheme;
-}
-
-/** A reply out of a file: it may be anything. */
-function showStored(request, reply) {
-  try {
-    show(request, reply);
-  } catch (error) {
-    tell([["This is not a reply in the form of this version: ", error.message]]);
-  }
 }
 
 // --- what is shown -------------------------------------------------------------------------------------------
 
+/** A reply out of a file, and another one to hold against it: they may be anything. */
+function showStored({ request, replies }) {
+  progress("as it was stored");
+  try {
+    show(request, replies[0]);
+    if (replies.length > 1) contrast(replies[0], replies[1]);
+  } catch (error) {
+    hide();
+    tell([["This is not a reply in the form of this version: ", error.message]]);
+  }
+}
+
 function show(request, reply) {
   if (reply.rollouts.length !== request.rollouts.length) {
+    hide();
     return tell([["This reply has another number of rollouts than the request."]]);
   }
   performance.mark("cairn-show");
@@ -163,12 +161,9 @@ function show(request, reply) {
   showSummary(request, reply);
   state.view?.close();
   const { bare } = state.groups[state.at];
-  const view = new Responses(request, reply, { bare });
   const worked = new Rewards(request, reply, { ask: (scheme) => ask({ scheme }), bare });
-  const chosen = (rollout, criterion) => {
-    view.choose(rollout, criterion);
-    worked.choose(rollout);
-  };
+  const view = new Responses(request, reply, { bare, turned: (index) => worked.choose(index) });
+  const chosen = (rollout, criterion) => view.choose(rollout, criterion);
   const page = (first) => fill(byId("matrix"), matrix(request, reply, { first, chosen }));
   const pages = pagesOf(reply.rollouts.length);
   fill(
@@ -184,16 +179,20 @@ function show(request, reply) {
   performance.measure("cairn-render", "cairn-show");
 }
 
+/** There is nothing to show of this group. */
+function hide() {
+  state.view?.close();
+  state.view = null;
+  byId("shown").hidden = true;
+}
+
 function contrast(before, after) {
-  if (before.rollouts.length !== after.rollouts.length)
+  if (before.rollouts.length !== after.rollouts.length) {
     return tell([["The two replies are of groups of different sizes."]]);
+  }
   const { request } = state.groups[state.at];
-  showComparison({
-    request,
-    before,
-    after,
-    chosen: (rollout, criterion) => state.view.choose(rollout, criterion),
-  });
+  const chosen = (rollout, criterion) => state.view.choose(rollout, criterion);
+  showComparison({ request, before, after, chosen });
 }
 
 function tell(faults) {

@@ -180,7 +180,7 @@ function markElement(text, { from, to, over }) {
       title: over.map((each) => titleOf(each.mark)).join("\n"),
       data: {
         stage: mark.stage,
-        tags: starts.map((each) => TAGS[each.mark.stage]).join(" "),
+        tags: starts.map((each) => TAGS[each.mark.stage]).join("\u00a0"),
         marks: over.map((each) => each.id).join(" "),
       },
     },

@@ -15,11 +15,16 @@ export class Responses {
   #together = false;
   #watcher;
 
-  /** @param {any} request @param {any} reply @param {{bare?: boolean}} options */
-  constructor(request, reply, { bare = false } = {}) {
+  /**
+   * @param {any} request
+   * @param {any} reply
+   * @param {{bare?: boolean, turned: (index: number) => void}} options `turned` is told of every other rollout
+   */
+  constructor(request, reply, { bare = false, turned }) {
     this.request = request;
     this.reply = reply;
     this.bare = bare;
+    this.turned = turned;
     this.#watcher = new IntersectionObserver(
       (entries) => entries.filter((each) => each.isIntersecting).forEach((each) => now(each.target)),
       {
@@ -111,8 +116,11 @@ export class Responses {
   }
 
   #settle(index) {
-    if (index !== this.#index) this.#at = -1;
-    this.#index = index;
+    if (index !== this.#index) {
+      this.#index = index;
+      this.#at = -1;
+      this.turned(index);
+    }
     this.#tell();
   }
 

@@ -83,10 +83,11 @@ function judged(rollout, policy, counted) {
   };
 }
 
-/** Prerequisites by index, those of others first; the server has refused circles. */
+/** Prerequisites by index, those of others first. The server has refused circles and ids of nobody; a file has not. */
 function inOrder(entities) {
   const places = new Map(entities.map((each, at) => [each.id ?? `e${at}`, at]));
-  const needed = entities.map((each) => [...new Set((each.requires ?? []).map((id) => places.get(id)))]);
+  const known = (ids) => ids.flatMap((id) => places.get(id) ?? []);
+  const needed = entities.map((each) => [...new Set(known(each.requires ?? []))]);
   const order = [];
   const seen = new Set();
   const visit = (at) => {

@@ -55,6 +55,7 @@ function terms({ weights, credits }) {
   const paid = weights.flatMap((weight, at) => (weight && credits[at] ? [term(weight, credits[at])] : []));
   if (paid.length === 0) return "0";
   if (paid.every((each) => each === "1")) return String(paid.length);
+  if (paid.length === 1) return paid[0];
   const shown = paid.slice(0, MOST_TERMS).join(" + ").replaceAll("+ −", "− ");
   return `(${shown}${paid.length > MOST_TERMS ? ` + ${paid.length - MOST_TERMS} more` : ""})`;
 }
