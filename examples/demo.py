@@ -51,7 +51,8 @@ class DemoFailed(Exception):
 def main() -> int:
     """Run the demo; the exit code."""
     console = Console(highlight=False)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in (signal.SIGTERM, signal.SIGINT):  # also where a shell started it with SIGINT ignored
+        signal.signal(ending, signal.default_int_handler)
     try:
         with _service(console) as url:
             _print_table(console, _score_all(console, url))
