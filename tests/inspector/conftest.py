@@ -11,13 +11,13 @@ import pytest
 from tests.inspector.browser import MISSING, chromium, serving
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site() -> Iterator[str]:
     with serving(keep=3, labels="source:longqa|musique") as url:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser():
     if MISSING:
         pytest.skip(f"the page is tested in a browser: no {' and no '.join(MISSING)}")
@@ -75,7 +75,7 @@ def open_page(browser, complaints):
     complaints.check()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def window(browser):
     """What most tests share; none of them leaves anything behind but closed pages."""
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:

@@ -39,7 +39,7 @@ def test_a_reply_without_its_request_does_not_lock_the_page(page, site):
     page.get_by_text("without its request").wait_for()
     assert page.locator("#score").is_disabled()
     page.get_by_role("button", name="Example", exact=True).click()
-    page.locator("#reward-sums .agrees").wait_for()
+    page.locator("#matrix").get_by_text("Apollo 11").wait_for()
     assert page.locator("#score").is_enabled()
 
 
