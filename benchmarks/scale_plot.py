@@ -17,8 +17,11 @@ def draw(results: Mapping[str, Any]) -> Path:
     from matplotlib import pyplot as plt  # noqa: PLC0415 (after the backend is chosen)
 
     figure, axes = plt.subplots(1, 3, figsize=(13, 4.2), layout="constrained")
-    for axis, clients in zip(axes, (32, 1), strict=False):
-        _bursts(axis, results["bursts"], clients)
+    titles = ("32 processes, tuned and spread", "one process")
+    for axis, trainer, title in zip(axes, ("32, tuned, spread", "1 process"), titles, strict=False):
+        _bursts(axis, results["bursts"], trainer)
+        axis.set_title(f"A burst from {title}", fontsize=10)
+    axes[0].legend(fontsize=7)
     _autoscaled(axes[2], results["autoscaled"])
     for axis in axes:
         axis.grid(alpha=0.3)
@@ -28,11 +31,11 @@ def draw(results: Mapping[str, Any]) -> Path:
     return RESULTS / "scale.png"
 
 
-def _bursts(axis: Any, bursts: list[Mapping[str, Any]], clients: int) -> None:
+def _bursts(axis: Any, bursts: list[Mapping[str, Any]], trainer: str) -> None:
     """A line for each size of a step and of its texts."""
     lines: dict[tuple[int, float], list[tuple[int, float]]] = {}
     for row in bursts:
-        if row["clients"] == clients and not row["balanced"]:
+        if row["trainer"] == trainer:
             lines.setdefault((row["rollouts"], row["kb"]), []).append((row["pods"], row["wait_s"]))
     for (rollouts, kb), points in lines.items():
         axis.plot(
@@ -42,11 +45,9 @@ def _bursts(axis: Any, bursts: list[Mapping[str, Any]], clients: int) -> None:
             color=_COLORS[rollouts],
             label=f"{rollouts:,} of {kb:g} KB",
         )
-    who = f"{clients} trainer processes" if clients > 1 else "one trainer process"
     axis.set(xscale="log", yscale="log", xlabel="pods of 4 cores", ylabel="seconds until the last reward")
     axis.set_xticks(ticks := [1, 2, 4, 8, 16, 32, 100], [str(each) for each in ticks])
     axis.minorticks_off()
-    axis.set_title(f"A burst from {who}", fontsize=10)
     axis.legend(fontsize=7)
 
 
@@ -55,9 +56,9 @@ _COLORS = {128: "tab:green", 1_024: "tab:orange", 16_384: "tab:blue"}
 
 
 def _autoscaled(axis: Any, found: Mapping[str, Any]) -> None:
-    for name, way in found["ways"].items():
+    for (name, way), marker in zip(found["ways"].items(), ("o", "x", "s"), strict=True):
         steps = range(1, len(way["waits_s"]) + 1)
-        axis.plot(steps, way["waits_s"], marker="o", label=f"{name}: {way['pod_hours']:.1f} pod-hours")
+        axis.plot(steps, way["waits_s"], marker=marker, label=f"{name}: {way['pod_hours']:.1f} pod-hours")
     axis.set(yscale="log", xlabel="step", ylabel="seconds until the last reward")
     axis.set_title(f"16,384 of 122 KB every {found['every_s']:g} s", fontsize=10)
     axis.legend(fontsize=7)

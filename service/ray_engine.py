@@ -63,14 +63,25 @@ def cluster(settings: Settings, *, address: str | None = None) -> Iterator[Clust
         raise MissingRay
     ray = _quiet_ray()
     try:
+        _knock(address)
         options: Any = {} if address else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
         ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **options)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise Stopped(f"no Ray at {address or 'this machine'}: {error}") from None
     try:
         yield Cluster(settings, _fingerprint_there(settings))
     finally:
         ray.shutdown()
+
+
+def _knock(address: str | None) -> None:
+    """Ray tries for minutes where nobody listens. Raises `OSError`."""
+    host, _, port = (address or "").rpartition(":")
+    if host and port.isdecimal() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
+
+
+_KNOCK_S = 5.0
 
 
 def _quiet_ray() -> Any:

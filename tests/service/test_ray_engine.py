@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 import signal
@@ -12,14 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from service.bootstrap import build_parts
-from service.offline import Journal, score_items
-from service.ray_engine import Refused, _read, _steps, cluster, score_files
+from service.offline import Journal
+from service.ray_engine import Refused, _quiet_ray, _read, _steps
 from service.rows import Choices, Notices
-from service.scorers import Here
-from service.settings import Settings
-from service.stored import read_groups
-from tests.service.serving import children
+from tests.service.serving import children, wait_until
+from tests.service.store.server import free_port
 
 pytest.importorskip("ray")
 pyarrow = pytest.importorskip("pyarrow")
@@ -27,11 +25,21 @@ pytestmark = pytest.mark.filterwarnings(r"ignore::DeprecationWarning:ray\.")  # 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module", name="ray")
-def start_ray():
-    """One for the module, since it takes seconds to start; an actor has no worker processes of its own."""
-    with cluster(Settings(workers=0)) as it:
-        yield it
+@pytest.fixture(scope="module")
+def address():
+    """Of a cluster of two CPUs; it takes seconds to start."""
+    ray = _quiet_ray()  # it must not report its use
+    found = ray.init(
+        "local",
+        num_cpus=2,
+        object_store_memory=200 << 20,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.CRITICAL,
+        _node_ip_address="127.0.0.1",
+    )
+    yield found.address_info["gcs_address"]
+    ray.shutdown()
 
 
 def stored(folder, *, files=3, groups=3, filler=1):
@@ -58,21 +66,6 @@ def group(name, filler):
     }
 
 
-def on_one_machine(files, out):
-    notices, scorer = Notices(), Here(build_parts(Settings(workers=0)))
-    items = (item for file in files for item in read_groups(file, choices=Choices(), notices=notices))
-    with Journal(out, settings="s") as journal:
-        for _ in score_items(items, scorer=scorer, journal=journal):
-            pass
-    scorer.close()
-    return str(notices)
-
-
-def on_ray(files, out, on, notices=None):
-    with Journal(out, settings="s") as journal:
-        yield from score_files(files, choices=Choices(), notices=notices or Notices(), on=on, journal=journal)
-
-
 def below(process):
     return {each for child in children(process) for each in (child, *below(child))}
 
@@ -83,36 +76,26 @@ def actors():
     return {each for each, line in named if line.exists() and b"_Actor" in line.read_bytes()}
 
 
-def test_an_actor_that_dies_costs_no_group_and_no_number(tmp_path, ray):
-    files = stored(tmp_path, files=8, groups=3, filler=20_000)
-    told = on_one_machine(files, tmp_path / "one.jsonl")
-    notices, killed = Notices(), set()
-    for step in on_ray(files, tmp_path / "ray.jsonl", ray, notices):
-        if step.place.line == 1 and not killed:
-            killed = actors()
-            for each in killed:
-                os.kill(each, signal.SIGKILL)
-    assert killed
-    assert (tmp_path / "ray.jsonl").read_bytes() == (tmp_path / "one.jsonl").read_bytes()
-    assert str(notices) == told == "not used: `unread` of a group"
-
-
-@pytest.mark.usefixtures("ray")
-def test_a_run_that_one_machine_began_is_gone_on_with_by_the_command(tmp_path):
-    import ray as it  # noqa: PLC0415 - an extra
-
-    files = stored(tmp_path)
+def test_ray_goes_on_with_what_one_machine_began_and_a_dying_actor_costs_no_group_and_no_number(
+    tmp_path, address
+):
+    files = stored(tmp_path, files=8, filler=20_000)
     one, torn = tmp_path / "one.jsonl", tmp_path / "torn.jsonl"
-    ran = score(*files, "--out", one, "--workers", 1)
-    torn.write_bytes(one.read_bytes()[: one.stat().st_size // 2])
-    address = it.get_runtime_context().gcs_address
-    again = score(*files, "--out", torn, "--engine", "ray", "--ray-address", address)
+    alone = score(*files, "--out", one, "--workers", 1)
+    torn.write_bytes(one.read_bytes()[: one.stat().st_size // 4])
+    begun = torn.stat().st_size
+    run = start("score", *files, "--out", torn, "--engine", "ray", "--ray-address", address)
+    wait_until(lambda: torn.stat().st_size > begun or run.poll() is not None, seconds=60)
+    killed = actors()
+    for each in killed:
+        os.kill(each, signal.SIGKILL)
+    out, err = run.communicate(timeout=120)
+    assert killed
     assert torn.read_bytes() == one.read_bytes()
-    assert (ran.returncode, again.returncode) == (1, 1)  # three lines are no groups
-    assert [line for line in again.stdout.splitlines() if line.startswith("mean")] == [
-        line for line in ran.stdout.splitlines() if line.startswith("mean")
-    ]
-    assert "ray.data" not in again.stderr
+    assert (run.returncode, alone.returncode) == (1, 1)  # a line of each file is no group
+    assert told(out) == told(alone.stdout)
+    assert "not used: `unread` of a group" in err
+    assert "Traceback" not in err
 
 
 def test_a_file_that_a_node_cannot_read_is_refused_by_its_name():
@@ -127,10 +110,26 @@ def test_a_file_that_a_node_cannot_read_is_refused_by_its_name():
 
 def test_without_the_extra_the_error_names_it(tmp_path):
     program = "import sys; sys.modules['ray'] = None; from service.cli import main; main()"
-    ran = score(stored(tmp_path)[0], "--engine", "ray", start=["-c", program])
+    ran = score(stored(tmp_path)[0], "--engine", "ray", head=["-c", program])
     assert (ran.returncode, "cairn-rm[ray]" in ran.stderr) == (2, True)
 
 
-def score(*arguments, start=("-m", "service")):
-    command = [sys.executable, *start, "score", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+def test_where_no_ray_listens_nobody_waits_for_minutes(tmp_path):
+    ran = score(stored(tmp_path)[0], "--engine", "ray", "--ray-address", f"127.0.0.1:{free_port()}")
+    assert (ran.returncode, "no Ray at 127.0.0.1" in ran.stderr) == (3, True)
+
+
+def told(summary):
+    """What the table says of rewards; Ray may tell of the dead actor beside it."""
+    return [line for line in summary.splitlines() if line.startswith(("ok /", "mean", "hits", "failures"))]
+
+
+def score(*arguments, head=("-m", "service")):
+    run = start("score", *arguments, head=head)
+    out, err = run.communicate(timeout=120)
+    return subprocess.CompletedProcess(run.args, run.returncode, out, err)
+
+
+def start(*arguments, head=("-m", "service")):
+    command = [sys.executable, *head, *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
