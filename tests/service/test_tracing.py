@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.service.bodies import FOUR, group
-from tests.service.serving import running
+from tests.service.serving import running, wait_until
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
@@ -46,6 +46,10 @@ def collector():
         server.server_close()
 
 
+def scored(server):
+    return [each for each in server.events() if each.get("route") == "/score"]
+
+
 def test_spans_of_a_request_hang_together_and_belong_to_the_trace_of_the_caller():
     with collector() as (url, spans):
         with running(workers=0, traces_url=url) as server, server.client() as client:
@@ -53,7 +57,7 @@ def test_spans_of_a_request_hang_together_and_belong_to_the_trace_of_the_caller(
             reply = client.post("/score", json=group(FOUR), headers={"traceparent": parent})
             assert reply.headers["traceparent"].split("-")[1] == TRACE
             assert server.stop() == 0  # and what waits is sent
-            logged = [each for each in server.events() if each.get("route") == "/score"]
+            logged = scored(server)
         assert {span.trace_id.hex() for span in spans.values()} == {TRACE}
         assert spans["request"].parent_span_id.hex() == "00f067aa0ba902b7"
         assert spans["match"].parent_span_id == spans["request"].span_id
@@ -66,8 +70,8 @@ def test_a_request_without_a_trace_gets_one_and_its_reply_names_it():
     with running(workers=0) as server, server.client() as client:
         one, other = (client.post("/score", json=group(FOUR)) for _ in range(2))
         traces = [each.headers["traceparent"].split("-")[1] for each in (one, other)]
-        logged = [each["trace_id"] for each in server.events() if each.get("route") == "/score"]
-    assert traces == logged
+        wait_until(lambda: len(scored(server)) == len(traces))  # the event comes after the reply
+        assert [each["trace_id"] for each in scored(server)] == traces
     assert len(set(traces)) == 2
     assert all(len(each) == 32 for each in traces)
 

@@ -41,8 +41,8 @@ def blunder(text):
 
 
 @asynccontextmanager
-async def processes(count):
-    workers = Processes(count, prepare=prepare)
+async def processes(count, *, longest_s=60.0):
+    workers = Processes(count, prepare=prepare, longest_s=longest_s)
     await workers.start()
     try:
         yield workers
@@ -69,6 +69,13 @@ async def test_a_worker_that_dies_takes_only_its_own_work_along():
         assert isinstance(first, WorkerLost)
         assert isinstance(last, WorkerLost)
         assert others == list(range(0, 40, 2))
+        assert await workers.run(double, 4) == 8
+
+
+async def test_a_worker_that_never_ends_its_piece_is_replaced():
+    async with processes(1, longest_s=0.5) as workers:
+        with pytest.raises(WorkerLost):
+            await workers.run(nap, 3600)
         assert await workers.run(double, 4) == 8
 
 

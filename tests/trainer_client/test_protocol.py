@@ -137,7 +137,7 @@ def test_no_answer_whatever_breaks_the_reader(body):
 def test_every_refusal_of_the_service_leads_to_the_right_next_step(kind):
     found = refusal(PROBLEMS[kind].status, problem(kind))
     expected = {401: Next.STOP, 403: Next.STOP, 404: Next.STOP, 405: Next.STOP}.get(
-        PROBLEMS[kind].status, Next.AGAIN if PROBLEMS[kind].status in {429, 500, 503, 504} else Next.FIX
+        PROBLEMS[kind].status, Next.AGAIN if PROBLEMS[kind].status in {408, 429, 500, 503, 504} else Next.FIX
     )
     assert (found.kind, found.next) == (kind, expected)
 
