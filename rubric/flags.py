@@ -7,7 +7,9 @@ The negation flag reads a small window before a mention with spaCy's rule matche
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 
@@ -103,11 +105,25 @@ _SINGLE_CUES = ["not", "never", "no", "nor", "neither", "without", "n't", "n’t
 _NOT_A_NEGATION = ["only", "just", "merely", "until", "less", "more", "doubt", "surprisingly", "least"]
 
 
+@contextmanager
+def _hidden(name: str) -> Iterator[None]:
+    """For as long as this lasts, `name` is not installed; what was imported before stays."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment] # the import system's own word for it
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
 @cache
 def _negation() -> Callable[[str], bool]:
     """The matcher: a cue, at most three words, and the end of the window."""
-    import spacy  # noqa: PLC0415 (heavy, and asked for by name: the extra `server`)
-    from spacy.matcher import Matcher  # noqa: PLC0415
+    with _hidden("torch"):  # which spaCy imports wherever it is installed: two seconds and 180 MB for nothing
+        import spacy  # noqa: PLC0415 (heavy, and asked for by name: the extra `server`)
+        from spacy.matcher import Matcher  # noqa: PLC0415
 
     nlp = spacy.blank("en")
     matcher = Matcher(nlp.vocab)

@@ -4,8 +4,8 @@
     place.hold(len(body)); place.to_judge(); place.leave()
 
 What waits for workers must be short in time, not in number: a worker reads some 60 MB of text a second, so
-the default of 8 MiB a worker is an eighth of a second of work. Who waits for a judge costs memory and no
-work, and has places of its own, so that a slow judge does not hold up what needs none.
+the default of 16 MiB a worker is a quarter of a second of work. Who waits for a judge costs memory and no
+work, and has places and bytes of its own, so that a slow judge does not hold up what needs none.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ from enum import StrEnum
 
 from service.errors import Refused
 
-WORKER_BYTES = 8 * 1024 * 1024
+WORKER_BYTES = 16 * 1024 * 1024
 """Bytes in flight per worker, where the settings leave it open."""
+
+JUDGED_BYTES = 128 * 1024 * 1024
+"""Bytes that wait for a judge, at least: they are bounded for their memory, which is some times as much."""
 
 
 class Waits(StrEnum):
@@ -29,7 +32,11 @@ class Waits(StrEnum):
 
 
 class Pool:
-    """So many places, and so many bytes in them. Who is alone may have more bytes than there are."""
+    """So many places, and so many bytes in them.
+
+    Who comes while there is room gets in, however large: the bytes are exceeded by one body at most, and no
+    crowd of small ones keeps a large one out.
+    """
 
     def __init__(self, *, places: int, most_bytes: int) -> None:
         self.taken = 0
@@ -37,12 +44,12 @@ class Pool:
         self._places = places
         self._most_bytes = most_bytes
 
-    def why_full(self, more: int, *, beside: int) -> str | None:
-        """Why `more` bytes have no room while `beside` others are inside; None where they have."""
-        if beside >= self._places:
+    def why_full(self, *, own: int | None = None) -> str | None:
+        """Why there is no room for one more, or for more of one whose `own` bytes count already."""
+        if own is None and self.taken >= self._places:
             return f"{self._places} requests are under way"
-        if beside and self.bytes + more > self._most_bytes:
-            return f"{self.bytes} bytes are being worked on, and {self._most_bytes} are the most"
+        if (others := self.bytes - (own or 0)) >= self._most_bytes:
+            return f"{others} bytes are being worked on, and {self._most_bytes} are the most"
         return None
 
 
@@ -58,15 +65,14 @@ class Place:
     def hold(self, size: int) -> None:
         """So many bytes it is, as it turns out. Raises `Refused` where it is more than there is room for."""
         pool = self._pools[self._waits]
-        if size > self._size and (why := pool.why_full(size - self._size, beside=pool.taken - 1)):
+        if size > self._size and (why := pool.why_full(own=self._size)):
             raise _full(why)
         pool.bytes += size - self._size
         self._size = size
 
     def check_judge(self) -> None:
         """Raises `Refused` where nobody more may wait for the judge."""
-        pool = self._pools[Waits.JUDGE]
-        if self._waits is not Waits.JUDGE and (why := pool.why_full(self._size, beside=pool.taken)):
+        if self._waits is not Waits.JUDGE and (why := self._pools[Waits.JUDGE].why_full()):
             raise _full(f"for the judge, {why}")
 
     def to_judge(self) -> None:
@@ -97,18 +103,17 @@ class Admission:
     def __init__(self, *, places: int, most_bytes: int, judge_places: int) -> None:
         self.pools: Mapping[Waits, Pool] = {
             Waits.MATCHING: Pool(places=places, most_bytes=most_bytes),
-            Waits.JUDGE: Pool(places=judge_places, most_bytes=most_bytes),
+            Waits.JUDGE: Pool(places=judge_places, most_bytes=max(most_bytes, JUDGED_BYTES)),
         }
 
-    def check(self, *, announced: int) -> None:
-        """Whether there is a place for a body of so many bytes. Raises `Refused`."""
-        pool = self.pools[Waits.MATCHING]
-        if why := pool.why_full(announced, beside=pool.taken):
+    def check(self) -> None:
+        """Whether there is room for one more. Raises `Refused`."""
+        if why := self.pools[Waits.MATCHING].why_full():
             raise _full(why)
 
     def enter(self, *, announced: int) -> Place:
         """A place for a body of so many bytes. Raises `Refused`."""
-        self.check(announced=announced)
+        self.check()
         return Place(self.pools, size=announced)
 
 

@@ -68,6 +68,7 @@ def assemble(parts: Parts, *, settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # ours hold no texts
     )
     most = settings.limits.body_bytes
     keeper = Keeper(most=settings.inspector_keep)

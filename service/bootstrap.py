@@ -45,7 +45,7 @@ from service.rates import Rates
 from service.routes.gate import Gate
 from service.scoring import Allowed, Scoring
 from service.semantics import Calibration, Semantics, read_asking, read_scorer
-from service.settings import Settings
+from service.settings import Settings, unknown_names
 from service.store.opening import open_cache
 from service.tracing import open_tracing
 from service.vitals import Vitals
@@ -53,11 +53,15 @@ from service.workers import InThread, Processes
 
 _log = structlog.get_logger("cairn")
 _NOT_STARTED = 3
+_PATIENCE_S = 60.0
+"""A piece of work takes milliseconds: a worker that needs so long is stuck, on a slow machine, too."""
 
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; requests that were accepted are answered first."""
     start_logs(level=settings.log_level)
+    if names := unknown_names():
+        _log.warning("no settings of this server", names=names)
     parts = build_parts(settings)
     probes = assemble_probes(parts, settings=settings) if settings.probe_port else None
     server = Server(assemble(parts, settings=settings), settings=settings, gate=parts.gate, probes=probes)
@@ -101,7 +105,12 @@ def build_parts(settings: Settings) -> Parts:
         watch=lambda breaker: metrics.watch_breaker("redis", breaker),
     )
     workers = (
-        Processes(settings.workers, prepare=prepare_worker)
+        Processes(
+            settings.workers,
+            prepare=prepare_worker,
+            longest_s=max(_PATIENCE_S, settings.request_timeout_s),
+            forked_from="service.forked",
+        )
         if settings.workers
         else InThread(prepare=prepare_worker)
     )
@@ -317,9 +326,11 @@ def _plain_config(app: FastAPI, *, settings: Settings) -> uvicorn.Config:
         host=settings.host,
         port=settings.probe_port,
         http=patient_for(header_s=settings.header_timeout_s, most_connections=_MOST_PROBES),
+        ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=1,
     )
@@ -334,8 +345,10 @@ def _config(app: FastAPI, *, settings: Settings) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         http=patient_for(header_s=settings.header_timeout_s, most_connections=settings.max_connections),
+        ws="none",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         ssl_certfile=settings.tls_cert,
         ssl_keyfile=settings.tls_key,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import ssl
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cached_property
@@ -169,8 +170,8 @@ class Settings(BaseSettings):
     bytes_in_flight: int = Field(
         default=0,
         ge=0,
-        description="Bytes of bodies that are worked on at once; a body beyond gets 429, unless it is alone. "
-        "0 is 8 MiB for each worker, an eighth of a second of work.",
+        description="Bytes of bodies that are worked on at once; who comes when they are reached gets 429. "
+        "0 is 16 MiB for each worker, a quarter of a second of work.",
     )
     judge_in_flight: int = Field(
         default=256,
@@ -327,6 +328,7 @@ class Settings(BaseSettings):
     )
     traces_url: str = Field(
         default="",
+        pattern=r"^(https?://\S+)?$",
         description="A collector of OpenTelemetry traces (OTLP over HTTP), as "
         "`http://collector:4318/v1/traces`; empty for none.",
     )
@@ -368,6 +370,12 @@ class Settings(BaseSettings):
             raise ValueError("CAIRN_TLS_CERT and CAIRN_TLS_KEY belong together: set both or none")
         if self.tls_client_ca and not self.tls_cert:
             raise ValueError("CAIRN_TLS_CLIENT_CA needs CAIRN_TLS_CERT and CAIRN_TLS_KEY")
+        if self.tls_cert and self.tls_key:
+            _check_tls(self.tls_cert, self.tls_key, client_ca=self.tls_client_ca)
+        return self
+
+    @model_validator(mode="after")
+    def _different_ports(self) -> Self:
         if self.probe_port and self.probe_port == self.port:
             raise ValueError("CAIRN_PROBE_PORT must differ from CAIRN_PORT; 0 has probes on that one")
         return self
@@ -438,6 +446,25 @@ class Settings(BaseSettings):
     def allowed_labels(self) -> Labels:
         """The labels that a request may carry."""
         return _labels(self.labels)
+
+
+def unknown_names() -> list[str]:
+    """Names in the environment that look like settings and are none: perhaps misspelled."""
+    known = {f"CAIRN_{name.upper()}" for name in Settings.model_fields}
+    return sorted(name for name in os.environ if name.startswith("CAIRN_") and name not in known)
+
+
+def _check_tls(cert: Path, key: Path, *, client_ca: Path | None) -> None:
+    """Raises `ValueError` where these files cannot be served with."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(cert, key, password="")  # nobody is there to be asked
+    except OSError as error:
+        raise ValueError(f"CAIRN_TLS_CERT and CAIRN_TLS_KEY cannot be used: {error.strerror}") from None
+    try:
+        context.load_verify_locations(client_ca) if client_ca else None
+    except OSError as error:
+        raise ValueError(f"CAIRN_TLS_CLIENT_CA cannot be used: {error.strerror}") from None
 
 
 def _labels(text: str) -> Labels:

@@ -4,7 +4,7 @@
 
 A worker is a process and a socket: work goes in pickled, one piece at a time, results come back. Whoever
 waits gets a result or an exception. A worker that dies takes only its own piece of work along, and is
-replaced. Waiting work is bounded by the permits of the routes.
+replaced; one that never ends its piece is killed. Waiting work is bounded by the permits of the routes.
 """
 
 from __future__ import annotations
@@ -76,14 +76,18 @@ class InThread:
 class Processes:
     """So many worker processes, each prepared before its first work.
 
-    They end with this process, even when it is killed.
+    They end with this process, even when it is killed. Nobody waits for a piece any more that takes longer
+    than `longest_s`: its worker is given up. `forked_from` names a module that is imported once, before all
+    of them are forked: what it loads is shared, and there at once where a worker is replaced.
     """
 
-    def __init__(self, count: int, *, prepare: Callable[[], None]) -> None:
+    def __init__(
+        self, count: int, *, prepare: Callable[[], None], longest_s: float, forked_from: str = ""
+    ) -> None:
         self.count = count
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["service.scoring", "spacy.matcher"])
-        self._workers = [_Worker(context, prepare) for _ in range(count)]
+        context.set_forkserver_preload([forked_from] if forked_from else [])
+        self._workers = [_Worker(context, prepare, longest_s) for _ in range(count)]
         self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
         self._calls: set[asyncio.Task[bytes]] = set()
 
@@ -141,9 +145,10 @@ _SECONDS_TO_END = 5.0
 class _Worker:
     """A place for one worker process, which is filled again when the process dies."""
 
-    def __init__(self, context: ForkServerContext, prepare: Callable[[], None]) -> None:
+    def __init__(self, context: ForkServerContext, prepare: Callable[[], None], longest_s: float) -> None:
         self._context = context
         self._prepare = prepare
+        self._longest_s = longest_s
         self._process: ForkServerProcess | None = None
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
@@ -160,10 +165,12 @@ class _Worker:
         try:
             if self._streams is None:
                 await self.start()
-            return await self._exchange(work)
-        except (asyncio.IncompleteReadError, OSError) as error:
+            async with asyncio.timeout(self._longest_s):
+                return await self._exchange(work)
+        except (asyncio.IncompleteReadError, OSError) as error:  # a timeout is one, too
+            await asyncio.to_thread(self.kill)
             await self.close()
-            raise WorkerLost("a worker process died") from error
+            raise WorkerLost("a worker process died, or never ended") from error
 
     async def close(self) -> None:
         """The worker ends when its socket does."""

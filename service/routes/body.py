@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 import zstandard
 from starlette.requests import Request
@@ -25,13 +25,7 @@ async def read_body(
         raise Refused("unsupported_encoding", "send gzip, zstd, or none")
     raw = await _received(request, most_bytes, hold=hold, idle_s=idle_s)
     unpack = _ENCODINGS[encoding]
-    if unpack is None:
-        return raw
-    unpacked = await asyncio.to_thread(unpack, raw, most_bytes + 1)
-    if len(unpacked) > most_bytes:
-        raise _too_large(most_bytes)
-    hold(len(unpacked))
-    return unpacked
+    return raw if unpack is None else await _unpacked(unpack(raw), most_bytes, hold=hold)
 
 
 def _check_type(given: str | None) -> None:
@@ -71,40 +65,69 @@ async def _next(stream: AsyncIterator[bytes], idle_s: float) -> bytes | None:
         raise Refused("too_slow", f"nothing came for {idle_s:g} s in the middle of the body") from None
 
 
+async def _unpacked(parts: Iterator[bytes], most_bytes: int, *, hold: Callable[[int], None]) -> bytes:
+    """A part after the other, so that what swells ends with the part that is too much."""
+    found, size = [], 0
+    while part := await asyncio.to_thread(next, parts, b""):
+        size += len(part)
+        if size > most_bytes:
+            raise _too_large(most_bytes)
+        hold(size)
+        found.append(part)
+    return b"".join(found)
+
+
 def _too_large(most_bytes: int) -> Refused:
     return Refused("too_large", f"at most {most_bytes} bytes are allowed, decompressed")
 
 
-def _gunzipped(raw: bytes, most: int) -> bytes:
-    """At most `most` bytes; a file may have several members."""
-    parts, size = [], 0
-    while raw and size < most:
-        member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        try:
-            parts.append(member.decompress(raw, most - size))
-        except zlib.error:
-            raise Refused("bad_encoding", "this is not gzip") from None
-        size += len(parts[-1])
-        if not member.eof and size < most:
-            raise Refused("bad_encoding", "the gzip data ends too early")
-        raw = member.unused_data
-    return b"".join(parts)
+_STEP = 1024 * 1024
+"""Bytes unpacked at once."""
+
+_SLICE = 64 * 1024
+"""Packed bytes given at once, for zlib copies what it leaves."""
+
+_MOST_MEMBERS = 10_000
+"""Empty ones cost time, and come to nothing that a limit could be held to."""
+
+
+def _gunzipped(raw: bytes) -> Iterator[bytes]:
+    """Parts of at most `_STEP`; a file may have several members."""
+    member, begun = None, 0
+    try:
+        for start in range(0, len(raw), _SLICE):
+            rest = raw[start : start + _SLICE]
+            while rest:
+                if member is None or member.eof:
+                    member, begun = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS), begun + 1
+                    if begun > _MOST_MEMBERS:
+                        raise Refused("bad_encoding", f"the gzip data has over {_MOST_MEMBERS} members")
+                if part := member.decompress(rest, _STEP):
+                    yield part
+                rest = member.unconsumed_tail or member.unused_data
+        while member and not member.eof and (part := member.decompress(b"", _STEP)):
+            yield part
+    except zlib.error:
+        raise Refused("bad_encoding", "this is not gzip") from None
+    if member and not member.eof:
+        raise Refused("bad_encoding", "the gzip data ends too early")
 
 
 _WINDOW = 8 * 1024 * 1024
 """What RFC 9659 lets a sender of `Content-Encoding: zstd` ask for."""
 
 
-def _unzstd(raw: bytes, most: int) -> bytes:
-    """At most `most` bytes; there may be several frames."""
+def _unzstd(raw: bytes) -> Iterator[bytes]:
+    """Parts of at most `_STEP`; there may be several frames."""
     reader = zstandard.ZstdDecompressor(max_window_size=_WINDOW).stream_reader(raw, read_across_frames=True)
     try:
-        return reader.read(most)
+        while part := reader.read(_STEP):
+            yield part
     except zstandard.ZstdError:
         raise Refused("bad_encoding", "this is not zstd, or its window is over 8 MiB") from None
 
 
-_ENCODINGS: Mapping[str, Callable[[bytes, int], bytes] | None] = {
+_ENCODINGS: Mapping[str, Callable[[bytes], Iterator[bytes]] | None] = {
     "gzip": _gunzipped,
     "zstd": _unzstd,
     "identity": None,

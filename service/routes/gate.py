@@ -85,9 +85,9 @@ class Gate:
             self._inside.discard(timeout)
             self._changed.set()
 
-    def check_room(self, headers: Mapping[str, str]) -> None:
+    def check_room(self) -> None:
         """The cheapest refusal, before anything else is looked at. Raises `Refused`."""
-        self._admission.check(announced=_announced(headers, self._most_bytes))
+        self._admission.check()
 
     def check_ready(self) -> None:
         """Raises `Refused` unless new requests should be sent here."""

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib.util import find_spec
+
 import pytest
 
 from rubric.entity import CriterionFlag, Field, RolloutFlag
@@ -133,3 +137,12 @@ def test_a_name_that_may_go_on_is_flagged_only_where_no_mention_stands_alone() -
 def test_no_real_list_is_as_long_as_a_dump() -> None:
     """The longest run of names in 2,539 real responses has four; the threshold stays beyond it."""
     assert DUMP > 4
+
+
+def test_the_negation_flag_loads_no_torch_and_does_not_hide_it_from_others():
+    code = (
+        "import sys; from rubric.flags import prepare; prepare(); print('torch' in sys.modules); "
+        "from importlib.util import find_spec; print(find_spec('torch') is not None)"
+    )
+    told = subprocess.check_output([sys.executable, "-c", code], text=True, timeout=60)
+    assert told.split() == ["False", str(find_spec("torch") is not None)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 
 from service.admission import Admission, Turn, Waits
@@ -36,22 +38,35 @@ def test_the_third_of_two_is_refused_until_one_leaves():
 def test_bytes_are_counted_as_they_turn_out_and_given_back():
     one = admission()
     first, second = one.enter(announced=60), one.enter(announced=30)
-    full(second.hold, 41)
-    assert inside(one) == (2, 90)
     first.hold(10)
-    second.hold(90)
-    assert inside(one) == (2, 100)
+    assert inside(one) == (2, 40)
+    second.hold(95)
+    assert inside(one) == (2, 105)
     second.leave()
     assert inside(one) == (1, 10)
 
 
-def test_a_body_larger_than_all_room_gets_in_where_it_is_alone():
-    one = admission()
-    large = one.enter(announced=1000)
-    large.hold(2000)
+def test_a_large_body_gets_in_beside_small_ones_and_then_nobody_does_until_it_leaves():
+    one = admission(places=9)
+    small, large = one.enter(announced=60), one.enter(announced=1000)
     full(one.enter, announced=1)
+    full(small.hold, 61)
+    large.hold(2000)
     large.leave()
-    assert inside(one) == (0, 0)
+    small.hold(99)
+    assert inside(one) == (1, 99)
+    one.enter(announced=0)
+
+
+def test_bodies_that_grow_while_they_come_exceed_the_bytes_by_one_of_them_at_most():
+    one = admission(places=9)
+    growing = [one.enter(announced=0) for _ in range(5)]
+    for size in range(10, 90, 10):
+        for each in growing:
+            with suppress(Refused):
+                each.hold(size)
+    pool = one.pools[Waits.MATCHING]
+    assert 100 <= pool.bytes < 100 + 80
 
 
 def test_who_waits_for_the_judge_alone_takes_no_place_of_the_others():
