@@ -257,10 +257,11 @@ class Service:
             start_new_session=True,
         )
         deadline = time.monotonic() + READY_SECONDS
-        while not self._ready():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit("the service did not start; `cairn serve` says why")
-            time.sleep(0.05)
+        with httpx.Client(base_url=self.url, timeout=2.0) as client:
+            while not _ready(client):
+                if self._process.poll() is not None or time.monotonic() > deadline:
+                    raise SystemExit("the service did not start; `cairn serve` says why")
+                time.sleep(0.05)
 
     def stop(self) -> None:
         if self._process is not None:
@@ -268,11 +269,12 @@ class Service:
             self._process.wait()
             self._process = None
 
-    def _ready(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/readyz", timeout=2.0).is_success
-        except httpx.TransportError:
-            return False
+
+def _ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").is_success
+    except httpx.TransportError:
+        return False
 
 
 # --- what came of it --------------------------------------------------------------------------------------

@@ -6,11 +6,12 @@ The list is wordfreq's English one (about 320,000 words and names with their fre
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
-from importlib.resources import files
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,22 +45,48 @@ def missing() -> bool:
 
 @cache
 def known_words() -> Words:
-    """The list; loading it takes a third of a second, once per process. Raises `ModuleNotFoundError`."""
-    from wordfreq import get_frequency_dict  # noqa: PLC0415 (heavy, and asked for by name: the extra `server`)
-
-    folded: dict[str, float] = {}
-    for word, frequency in get_frequency_dict("en", "best").items():
-        key = word if word.isascii() else fold(word).text
-        if key.isascii() and 0 < len(key) <= LONGEST:
-            folded[key] = max(folded.get(key, 0.0), frequency)
-    words = np.array(list(folded), dtype=f"S{LONGEST}")
+    """The list; loading it takes a quarter of a second, once per process. Raises `ModuleNotFoundError`."""
+    buckets = _buckets(_file().read_bytes())
+    ascii_of = _folded([word for bucket in buckets for word in bucket if not word.isascii()])
+    found: dict[str, int] = {}
+    for below, bucket in enumerate(buckets):
+        for word in bucket:
+            found.setdefault(ascii_of.get(word, word), _ALWAYS - below)
+    kept = [word for word in found if word.isascii() and 0 < len(word) <= LONGEST]
+    words = np.array(kept, dtype=f"S{LONGEST}")
     order = np.argsort(words)
-    zipf = np.log10(np.fromiter(folded.values(), dtype=np.float64)) + 9
-    return Words(words[order], np.round(zipf[order] * 100).astype(np.uint16))
+    zipf = np.fromiter(map(found.__getitem__, kept), dtype=np.uint16)
+    return Words(words[order], zipf[order])
 
 
 @cache
 def digest() -> str:
     """Sixteen hex digits over the list's file: a part of the fingerprint of every profile that uses it."""
-    source = files("wordfreq") / "data" / "large_en.msgpack.gz"
-    return blake2b(source.read_bytes(), digest_size=8).hexdigest()
+    return blake2b(_file().read_bytes(), digest_size=8).hexdigest()
+
+
+_ALWAYS = 900
+"""Hundredths of Zipf of a word that is every word: 10^9 uses in 10^9."""
+
+
+def _file() -> Path:
+    """Read here and not by wordfreq, which loads every language's name before its first word."""
+    found = find_spec("wordfreq")
+    if found is None or found.origin is None:
+        raise ModuleNotFoundError("wordfreq is not installed: it comes with the extra `server`")
+    return Path(found.origin).with_name("data") / "large_en.msgpack.gz"
+
+
+def _buckets(packed: bytes) -> list[list[str]]:
+    """Format cB: after a header, the words of each frequency, from 1 downwards in steps of 10^-0.01."""
+    from msgpack import unpackb  # noqa: PLC0415 (what wordfreq brings, and the extra `server` with it)
+
+    header, *buckets = unpackb(gzip.decompress(packed))
+    if header != {"format": "cB", "version": 1}:
+        raise ValueError(f"the list of wordfreq has another format: {header}")
+    return buckets  # type: ignore[no-any-return] # msgpack's stubs know only Any
+
+
+def _folded(words: list[str]) -> dict[str, str]:
+    """All of them at once, which is forty times as fast as one after the other."""
+    return dict(zip(words, fold("\n".join(words)).text.split("\n"), strict=True))

@@ -21,7 +21,7 @@ def runs():
         example = importlib.import_module("trl_grpo")
     finally:
         sys.path.remove(str(EXAMPLES))
-    return [example.train(3, 3, down=OUTAGE, warm_steps=40) for _ in range(2)]
+    return [example.train(3, 3, down=OUTAGE, warm_steps=10) for _ in range(2)]
 
 
 def test_a_trainer_gets_rewards_and_metrics_at_every_step(runs):

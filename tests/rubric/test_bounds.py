@@ -81,17 +81,17 @@ def many(kind: str, *, seed: int = 2) -> list[str]:
     chance = random.Random(seed)
     match kind:
         case "ordinary":
-            return [" ".join(chance.choices(WORDS, k=2)).title() + f" {index}" for index in range(4096)]
+            return [" ".join(chance.choices(WORDS, k=2)).title() + f" {index}" for index in range(2048)]
         case "long":
             return [
-                " ".join(chance.choices(WORDS, k=28)).title()[:195] + f" {index}" for index in range(4096)
+                " ".join(chance.choices(WORDS, k=28)).title()[:195] + f" {index}" for index in range(2048)
             ]
         case "nested":
-            return [("ab " * (1 + index % 66)).strip().title() + f" {index}" for index in range(4096)]
+            return [("ab " * (1 + index % 66)).strip().title() + f" {index}" for index in range(2048)]
         case _:
             return [
                 "Abababab " + chr(97 + index % 26) * (5 + index // 512) + "x" * (index % 512)
-                for index in range(4096)
+                for index in range(2048)
             ]
 
 
@@ -99,8 +99,8 @@ def many(kind: str, *, seed: int = 2) -> list[str]:
 def test_hostile_names_cost_at_most_fifty_ordinary_ones(kind: str) -> None:
     text = ordinary(20_000) + "Ab Ab Ab Ab Abababab aaaaa Abababax " * 100
     usual, hostile = judged(many("ordinary", seed=len(kind)), text), judged(many(kind), text)
-    compiling = work(hostile) / work(usual)
-    assert compiling <= MOST
+    compiling = work(usual)
+    assert work(hostile) <= MOST * compiling
     assert work(hostile) <= MOST * work(usual)  # and once more, with everything compiled
 
 

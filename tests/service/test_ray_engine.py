@@ -85,7 +85,7 @@ def test_ray_goes_on_with_what_one_machine_began_and_a_dying_actor_costs_no_grou
     torn.write_bytes(one.read_bytes()[: one.stat().st_size // 4])
     begun = torn.stat().st_size
     run = start("score", *files, "--out", torn, "--engine", "ray", "--ray-address", address)
-    wait_until(lambda: torn.stat().st_size > begun or run.poll() is not None, seconds=60)
+    wait_until(lambda: torn.stat().st_size > begun or run.poll() is not None, seconds=120)
     killed = actors()
     for each in killed:
         os.kill(each, signal.SIGKILL)
