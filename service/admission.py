@@ -4,7 +4,7 @@
     place.hold(len(body)); place.to_judge(); place.leave()
 
 What waits for workers must be short in time, not in number: a worker reads some 60 MB of text a second, so
-the default of 16 MiB a worker is a quarter of a second of work. Who waits for a judge costs memory and no
+the default of 12 MiB a worker is a fifth of a second of work. Who waits for a judge costs memory and no
 work, and has places and bytes of its own, so that a slow judge does not hold up what needs none.
 """
 
@@ -17,7 +17,7 @@ from enum import StrEnum
 
 from service.errors import Refused
 
-WORKER_BYTES = 16 * 1024 * 1024
+WORKER_BYTES = 12 * 1024 * 1024
 """Bytes in flight per worker, where the settings leave it open."""
 
 JUDGED_BYTES = 128 * 1024 * 1024

@@ -171,7 +171,7 @@ class Settings(BaseSettings):
         default=0,
         ge=0,
         description="Bytes of bodies that are worked on at once; who comes when they are reached gets 429. "
-        "0 is 16 MiB for each worker, a quarter of a second of work.",
+        "0 is 12 MiB for each worker, a fifth of a second of work.",
     )
     judge_in_flight: int = Field(
         default=256,
