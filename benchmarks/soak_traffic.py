@@ -245,11 +245,11 @@ class _Clients:
                 writer.write(bytes([byte]))
                 done, _ = await asyncio.wait([answered], timeout=0.5)
                 if done:
-                    return "cut", (answered.result()[9:12].decode() or "closed",)
-                if time.monotonic() - begun > _PATIENCE_S:
+                    return "cut off", (answered.result()[9:12].decode() or "closed",)
+                if time.monotonic() - begun > _PATIENCE_S + _LATE_S:
                     return "never cut", ("head" if slow_head else "body",)
         except ConnectionError:
-            return "cut", ("reset",)
+            return "cut off", ("reset",)
         finally:
             answered.cancel()
             writer.transport.abort()

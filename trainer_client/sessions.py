@@ -126,15 +126,21 @@ class Session:
 
     @asynccontextmanager
     async def _lent(self) -> AsyncIterator[httpx.AsyncHTTPTransport]:
-        """A connection for one request, best the warmest. Proxies of the environment are not asked."""
+        """A connection for one request, best the warmest. Proxies of the environment are not asked.
+
+        One whose request was broken off is not lent again: httpcore may never learn that it is free, and all
+        that come after would wait for it.
+        """
         connection = self._idle.pop() if self._idle else self._connection()
         try:
             yield connection
-        finally:
-            if self._closed:
-                await connection.aclose()
-            else:
-                self._idle.append(connection)
+        except BaseException:
+            await connection.aclose()
+            raise
+        if self._closed:
+            await connection.aclose()
+        else:
+            self._idle.append(connection)
 
     def _connection(self) -> httpx.AsyncHTTPTransport:
         limits = httpx.Limits(max_connections=1, keepalive_expiry=_IDLE_S)

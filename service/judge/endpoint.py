@@ -101,6 +101,8 @@ class Endpoint:
         finally:
             if connection.is_idle():
                 self._idle.append(connection)
+            else:  # what was broken off may never be idle again
+                await connection.aclose()
 
     async def _warm(self) -> httpcore.AsyncHTTPConnection | None:
         while self._idle:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rubric.entity import Entity, Field, Kind, Rubric, Stage
 from rubric.errors import InvalidRubric
-from rubric.exact import MOST_MENTIONS, find
+from rubric.exact import MOST_MENTIONS, Mentions, _Reading, find
 from rubric.lexical import read
 from rubric.marking import mark
 from rubric.names import compile_names, compiled
@@ -247,13 +247,13 @@ NAMES = st.lists(
 @given(NAMES, st.text(ALPHABET, max_size=24))
 def test_the_automaton_finds_what_the_slow_twin_finds(names: list[str], text: str) -> None:
     entities = [Entity(id=str(index), name=name, kind=Kind.NAME) for index, name in enumerate(names)]
-    mentions = read(compile_names(list(enumerate(entities))), text, field=Field.CONTENT)
-    got = {
-        (names[match.entity], match.span.start, match.span.end)
-        for matches in mentions.matches.values()
-        for match in matches
-    }
-    assert got == slow_find(names, text)
+    compiled_names, marked = compile_names(list(enumerate(entities))), mark(fold(text))
+    spellings = [owners[0].form.text for owners in compiled_names.owners.values()]
+    got = set()
+    for number, start, end in _Reading(compiled_names, marked, Field.CONTENT, Mentions())._found():
+        span = marked.span(start, end, field=Field.CONTENT)
+        got.add((spellings[number], span.start, span.end))
+    assert got == slow_find(spellings, text)
 
 
 @given(NAMES, st.text("bc -.", max_size=60), st.randoms(use_true_random=False))

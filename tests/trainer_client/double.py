@@ -8,41 +8,13 @@ Its rewards are the outcomes that the rollouts bring along, so that a test sees 
 
 from __future__ import annotations
 
-import asyncio
 import json
-import threading
-import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager
 
+from tests import scripted
+from tests.scripted import Asked, Behavior, Double, Reply, always
 
-@dataclass(frozen=True)
-class Asked:
-    """One request, with its place in the order of arrival."""
-
-    place: int
-    path: str
-    headers: Mapping[str, str]
-    raw: bytes
-    at: float = field(default_factory=time.monotonic)
-
-    @property
-    def body(self):
-        return json.loads(self.raw)
-
-
-@dataclass(frozen=True)
-class Says:
-    """What goes back; None as a status closes without a word, `cut` sends half of it."""
-
-    status: int | None = 200
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    cut: bool = False
-
-
-Behavior = Callable[[Asked], Awaitable[Says]]
+__all__ = ["Asked", "Behavior", "Double", "Reply", "always"]
 
 
 def group(*outcomes, **fields):
@@ -54,8 +26,8 @@ def group(*outcomes, **fields):
 # --- behaviors --------------------------------------------------------------------------------------------
 
 
-async def fine(asked: Asked) -> Says:
-    return Says(body=json.dumps(reply(asked.body)).encode())
+async def fine(asked: Asked) -> Reply:
+    return Reply(body=json.dumps(reply(asked.body)).encode())
 
 
 def refuses(status, kind=None, detail="no", *, errors=None, **headers) -> Behavior:
@@ -63,43 +35,27 @@ def refuses(status, kind=None, detail="no", *, errors=None, **headers) -> Behavi
     if errors is not None:
         problem["errors"] = errors
     body = json.dumps(problem).encode() if kind else b"<html>nginx</html>"
-    return always(Says(status, body, {name.replace("_", "-"): value for name, value in headers.items()}))
-
-
-def always(says: Says) -> Behavior:
-    async def behave(_: Asked) -> Says:
-        return says
-
-    return behave
+    return always(Reply(status, body, {name.replace("_", "-"): value for name, value in headers.items()}))
 
 
 def slow(seconds: float, then: Behavior = fine) -> Behavior:
-    async def behave(asked: Asked) -> Says:
-        await asyncio.sleep(seconds)
-        return await then(asked)
-
-    return behave
+    return scripted.slow(seconds, then)
 
 
 def first(*behaviors: Behavior, then: Behavior = fine) -> Behavior:
-    """One after the other in the order of arrival; `then` for the rest."""
-
-    async def behave(asked: Asked) -> Says:
-        return await (behaviors[asked.place] if asked.place < len(behaviors) else then)(asked)
-
-    return behave
+    return scripted.first(*behaviors, then=then)
 
 
 def every(count: int, behavior: Behavior, then: Behavior = fine) -> Behavior:
     """Each request in so many goes wrong."""
 
-    async def behave(asked: Asked) -> Says:
+    async def behave(asked: Asked) -> Reply:
         return await (then if asked.place % count else behavior)(asked)
 
     return behave
 
 
-silent = always(Says(None))
+silent = always(Reply(None))
 
 
 def reply(body):
@@ -131,87 +87,6 @@ def reply(body):
     }
 
 
-# --- the server -------------------------------------------------------------------------------------------
-
-
-class Double:
-    """Serves one behavior, which may be changed; remembers what it was asked."""
-
-    def __init__(self, behavior: Behavior, *, port: int = 0) -> None:
-        self.behavior = behavior
-        self.asked: list[Asked] = []
-        self.connections = 0
-        self.at_once = 0
-        self.most_at_once = 0
-        self._port = port
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self):
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, backlog=1024)
-        self.port = self._server.sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        return self
-
-    async def __aexit__(self, *_):
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader, writer):
-        self.connections += 1
-        self._tasks.add(task := asyncio.current_task())
-        try:
-            with suppress(asyncio.IncompleteReadError, ConnectionError):
-                while await self._answer(reader, writer):
-                    pass
-        except asyncio.CancelledError:
-            pass  # asyncio would report it of a handler that it started itself
-        finally:
-            writer.close()
-            self._tasks.discard(task)
-
-    async def _answer(self, reader, writer) -> bool:
-        """Answer one request; whether the connection goes on."""
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        pairs = (line.partition(":") for line in head[1:] if line)
-        headers = {name.lower(): value.strip() for name, _, value in pairs}
-        raw = await reader.readexactly(int(headers["content-length"]))
-        asked = Asked(len(self.asked), head[0].split(" ")[1], headers, raw)
-        self.asked.append(asked)
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        try:
-            says = await self.behavior(asked)
-        finally:
-            self.at_once -= 1
-        if says.status is None:
-            return False
-        fields = {"content-type": "application/json", "content-length": len(says.body), **says.headers}
-        lines = [f"HTTP/1.1 {says.status} Whatever", *(f"{name}: {value}" for name, value in fields.items())]
-        body = says.body[: len(says.body) // 2] if says.cut else says.body
-        writer.write("\r\n".join([*lines, "", ""]).encode() + body)
-        await writer.drain()
-        return not says.cut
-
-
-@contextmanager
-def serving(behavior: Behavior = fine, *, port: int = 0) -> Iterator[Double]:
+def serving(behavior: Behavior = fine, *, port: int = 0) -> AbstractContextManager[Double]:
     """On a thread of its own, so that it answers while the test waits."""
-    double, loop, started = Double(behavior, port=port), asyncio.new_event_loop(), threading.Event()
-    stop = asyncio.Event()
-
-    async def serve() -> None:
-        async with double:
-            started.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
-    thread.start()
-    try:
-        assert started.wait(10)
-        yield double
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
-        loop.close()
+    return scripted.in_thread(Double(behavior, port=port))

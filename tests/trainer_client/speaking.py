@@ -9,12 +9,12 @@ import json
 from contextlib import contextmanager
 
 from rubric.wire import Failure
-from tests.trainer_client.double import Asked, Behavior, Says, refuses, reply, serving, silent, slow
+from tests.trainer_client.double import Asked, Behavior, Reply, refuses, reply, serving, silent, slow
 
 GONE = Failure(type="judge_failed", retryable=True, detail="no answer").model_dump()
 
 
-async def by_text(asked: Asked) -> Says:
+async def by_text(asked: Asked) -> Reply:
     body = asked.body
     texts = [text_of(each) for each in body["rollouts"]]
     for each, text in zip(body["rollouts"], texts, strict=True):
@@ -23,7 +23,7 @@ async def by_text(asked: Asked) -> Says:
     for each, text in zip(found["rollouts"], texts, strict=True):
         if text == "failed":
             each |= {"status": "failed", "reward": None, "outcome": None, "rubric": None, "failure": GONE}
-    return Says(body=json.dumps(found).encode())
+    return Reply(body=json.dumps(found).encode())
 
 
 def text_of(rollout):

@@ -13,7 +13,7 @@ import zstandard
 
 from tests.trainer_client.double import (
     Double,
-    Says,
+    Reply,
     always,
     every,
     fine,
@@ -81,7 +81,7 @@ def test_attempts_of_one_call_are_one_trace_of_several_spans(double):
 
 
 def test_bodies_are_compressed_where_that_is_wanted(double):
-    double.behavior = always(Says(status=503))
+    double.behavior = always(Reply(status=503))
     scored(double, group(0.5), zstd=True, timeout_s=0.2)
     asked = double.asked[0]
     assert asked.headers["content-encoding"] == "zstd"
@@ -115,8 +115,8 @@ def test_a_proxy_for_the_internet_is_not_asked_for_rewards(double, monkeypatch):
         refuses(408),
         refuses(404),
         silent,
-        always(Says(body=b'{"rollouts": []}' * 99, cut=True)),
-        always(Says(body=b"<html>")),
+        always(Reply(body=b'{"rollouts": []}' * 99, cut=True)),
+        always(Reply(body=b"<html>")),
     ],
 )
 def test_what_may_help_is_tried_again(double, trouble):
@@ -156,7 +156,7 @@ def test_a_failed_rollout_is_no_zero_and_its_siblings_keep_their_rewards(double)
     failure = {"type": "worker_lost", "retryable": True, "detail": "d"}
     body["rollouts"][0] |= {"status": "failed", "reward": None, "failure": failure}
     body["rollouts"][1] |= {"status": "masked", "reward": None}
-    double.behavior = always(Says(body=json.dumps(body).encode()))
+    double.behavior = always(Reply(body=json.dumps(body).encode()))
     found = scored(double, group(0.25, 0.5))[0]
     assert found.rewards == (None, None)
     assert [each and each.type for each in found.failures] == ["worker_lost", None]
@@ -178,7 +178,7 @@ def test_nobody_waits_for_an_answer_that_would_come_too_late(double):
 
 
 @pytest.mark.parametrize(
-    "behavior", [silent, refuses(500, "internal"), refuses(503, "worker_lost"), always(Says(body=b"{}"))]
+    "behavior", [silent, refuses(500, "internal"), refuses(503, "worker_lost"), always(Reply(body=b"{}"))]
 )
 def test_a_request_that_may_be_the_reason_is_not_sent_for_ever(double, behavior):
     double.behavior = behavior
@@ -213,7 +213,7 @@ def test_a_failure_can_be_looked_up_in_the_log_of_the_service(double):
 def test_three_numbers_have_no_place_for_a_failure_so_it_is_raised(double):
     numbers = b'{"reward": 0.5, "outcome_reward": 1.0, "rubric_reward": 0.0}'
     double.behavior = first(
-        always(Says(body=numbers)), refuses(422, "invalid_request"), then=refuses(500, "internal")
+        always(Reply(body=numbers)), refuses(422, "invalid_request"), then=refuses(500, "internal")
     )
     with RewardClient(settings(double)) as client:
         assert client.evaluate({"label": "x"}).reward == 0.5

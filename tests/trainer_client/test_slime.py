@@ -21,7 +21,7 @@ from tests.trainer_client.dispatch import (
     flattened,
     one_by_one,
 )
-from tests.trainer_client.double import Says, always, fine, first, refuses, reply, serving, silent, slow
+from tests.trainer_client.double import Reply, always, fine, first, refuses, reply, serving, silent, slow
 from trainer_client import StopRun
 from trainer_client.loops import slime
 
@@ -203,7 +203,7 @@ def with_failures(asked):
         if "lost" in given["response"]:
             failure = {"type": "judge_timeout", "retryable": True, "detail": "no verdict"}
             each |= {"status": "failed", "reward": None, "outcome": None, "rubric": None, "failure": failure}
-    return Says(body=json.dumps(said).encode())
+    return Reply(body=json.dumps(said).encode())
 
 
 async def some_fail(asked):
@@ -233,14 +233,14 @@ def test_a_failed_rollout_changes_nobodys_advantage_and_is_not_trained_on(mode, 
     assert raw[2] == pytest.approx(2 / 3)
 
 
-NONSENSE = always(Says(body=b'{"reward": 1}'))
+NONSENSE = always(Reply(body=b'{"reward": 1}'))
 
 
 @pytest.mark.parametrize(
     ("behavior", "kind"),
     [
         (silent, "cut"),
-        (always(Says(body=b"x" * 64, cut=True)), "cut"),
+        (always(Reply(body=b"x" * 64, cut=True)), "cut"),
         (slow(5), "timeout"),
         (NONSENSE, "bad_reply"),
         (refuses(422, "invalid_rubric"), "invalid_rubric"),

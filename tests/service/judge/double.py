@@ -13,47 +13,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
 import json
 import re
-import ssl
-import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Self
+from contextlib import AbstractContextManager
 
 import uvloop
 
+from tests import scripted
+from tests.scripted import Asked, Behavior, Reply, always, first, slow
 
-@dataclass(frozen=True)
-class Asked:
-    """One request: its place in the order of arrival, its headers and its body."""
-
-    place: int
-    headers: Mapping[str, str]
-    raw: bytes
-
-    @property
-    def body(self) -> Mapping[str, object]:
-        return json.loads(self.raw)
-
-    @property
-    def prompt(self) -> str:
-        return self.body["messages"][0]["content"]
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What goes back; `cut` sends half of it and closes, `None` as a status closes without a word."""
-
-    status: int | None = 200
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    cut: bool = False
-
-
-Behavior = Callable[[Asked], Awaitable[Reply]]
+__all__ = ["Asked", "Behavior", "Double", "Reply", "first", "in_thread", "slow"]
 
 
 # --- behaviors --------------------------------------------------------------------------------------------
@@ -71,7 +40,7 @@ def verdict(correct: str, *, extracted: str = "it", reasoning: str = "As it is."
 
 
 def writes(text: str, **options: object) -> Behavior:
-    return _always(completion(text, **options))
+    return always(completion(text, **options))
 
 
 def says(correct: str) -> Behavior:
@@ -80,7 +49,7 @@ def says(correct: str) -> Behavior:
 
 def answers(status: int | None, body: object = None, **headers: str) -> Behavior:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return _always(Reply(status, b"" if body is None else json.dumps(body).encode(), named))
+    return always(Reply(status, b"" if body is None else json.dumps(body).encode(), named))
 
 
 def out_of_quota() -> Behavior:
@@ -89,28 +58,11 @@ def out_of_quota() -> Behavior:
 
 
 def refuses() -> Behavior:
-    return _always(completion(None, refusal="I cannot help with that."))
+    return always(completion(None, refusal="I cannot help with that."))
 
 
 def cuts() -> Behavior:
-    return _always(Reply(body=completion(verdict("yes")).body, cut=True))
-
-
-def slow(seconds: float, then: Behavior) -> Behavior:
-    async def behave(asked: Asked) -> Reply:
-        await asyncio.sleep(seconds)
-        return await then(asked)
-
-    return behave
-
-
-def first(*behaviors: Behavior, then: Behavior) -> Behavior:
-    """One after the other, in the order of arrival; `then` for the rest."""
-
-    async def behave(asked: Asked) -> Reply:
-        return await (behaviors[asked.place] if asked.place < len(behaviors) else then)(asked)
-
-    return behave
+    return always(Reply(body=completion(verdict("yes")).body, cut=True))
 
 
 def in_reverse(count: int, then: Behavior) -> Behavior:
@@ -191,105 +143,18 @@ def _right(prompt: str) -> bool:
     return bool(gold) and gold[1].lower() in _inside(prompt).lower()
 
 
-def _always(reply: Reply) -> Behavior:
-    async def behave(_: Asked) -> Reply:
-        return reply
-
-    return behave
-
-
 # --- the server -------------------------------------------------------------------------------------------
 
 
-class Double:
-    """Serves one behavior; remembers what it was asked."""
+class Double(scripted.Double):
+    """The endpoint."""
 
-    def __init__(self, behavior: Behavior, *, keep: bool = True, tls: ssl.SSLContext | None = None) -> None:
-        self.behavior = behavior
-        self.asked: list[Asked] = []
-        self.at_once = 0
-        self.most_at_once = 0
-        self._keep = keep
-        self._tls = tls
-        self._places = itertools.count()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> Self:
-        self.loop = asyncio.get_running_loop()
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
-        port = self._server.sockets[0].getsockname()[1]
-        self.url = f"https://localhost:{port}/v1" if self._tls else f"http://127.0.0.1:{port}/v1"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        await self.hang_up()
-
-    async def hang_up(self) -> None:
-        """Close every connection; new ones are welcome."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._tasks.add(task := asyncio.current_task())
-        try:
-            with suppress(asyncio.IncompleteReadError, ConnectionError):
-                while await self._answer(reader, writer):
-                    pass
-        except asyncio.CancelledError:
-            pass  # asyncio would report it of a handler that it started itself
-        finally:
-            writer.close()
-            self._tasks.discard(task)
-
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request; whether the connection goes on."""
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        headers = {
-            name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])
-        }
-        raw = await reader.readexactly(int(headers["content-length"]))
-        asked = Asked(next(self._places), headers, raw)
-        if self._keep:
-            self.asked.append(asked)
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        try:
-            reply = await self.behavior(asked)
-        finally:
-            self.at_once -= 1
-        if reply.status is None:
-            return False
-        fields = {"content-type": "application/json", "content-length": len(reply.body), **reply.headers}
-        lines = [f"HTTP/1.1 {reply.status} Whatever", *(f"{name}: {value}" for name, value in fields.items())]
-        body = reply.body[: len(reply.body) // 2] if reply.cut else reply.body
-        writer.write("\r\n".join([*lines, "", ""]).encode() + body)
-        await writer.drain()
-        return not reply.cut
+    path = "/v1"
 
 
-@contextmanager
-def in_thread(behavior: Behavior) -> Iterator[Double]:
+def in_thread(behavior: Behavior) -> AbstractContextManager[Double]:
     """For tests without a loop of their own, which ask it from another process."""
-    double, loop, started = Double(behavior), asyncio.new_event_loop(), threading.Event()
-    stop = asyncio.Event()
-
-    async def serve() -> None:
-        async with double:
-            started.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
-    thread.start()
-    try:
-        assert started.wait(10)
-        yield double
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
-        loop.close()
+    return scripted.in_thread(Double(behavior))
 
 
 async def _main(latency_s: float) -> None:
