@@ -365,7 +365,7 @@ schemes = st.one_of(
     st.builds(wire.HealthBench, dropout=dropouts, clip=st.booleans()),
     st.builds(wire.Gear, dropout=dropouts, lam=shares),
 )
-credit = st.sampled_from([0.0, 1.0]) | st.floats(0.0, 1.0)
+credit = st.sampled_from([0.0, 1.0]) | st.floats(0.0, 1.0, allow_subnormal=False)
 gains = st.just(1.0) | st.floats(1e-6, 1e6)
 
 
