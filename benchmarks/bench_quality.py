@@ -52,7 +52,7 @@ def main(
     blind: Annotated[bool, typer.Option("--blind", help="Of the blind half, too: then it is not.")] = False,
 ) -> None:
     """Measure, print the tables, keep the results and a plot."""
-    if "fuzzy" in lacking(Profile.BALANCED):
+    if "fuzzy" in lacking(Profile.BALANCED, embedding=False):
         CONSOLE.print("[bold red]no word list (extra `server`): balanced is measured without its fuzzy stage")
     chosen = [each for each in only or Set if _is_there(each, data)]
     results: dict[str, Any] = {}

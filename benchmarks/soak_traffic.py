@@ -240,7 +240,7 @@ class _Clients:
         try:
             if not slow_head:
                 writer.write(_head(100_000))
-            answered = asyncio.ensure_future(reader.read())
+            answered = asyncio.ensure_future(reader.readline())
             for byte in _head(100_000) if slow_head else b" " * 100_000:
                 writer.write(bytes([byte]))
                 done, _ = await asyncio.wait([answered], timeout=0.5)

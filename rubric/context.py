@@ -83,7 +83,7 @@ def _same_case(name: str, letters: list[str], *, short: str) -> bool:
     capitals = [character.isupper() for character in name if character.isalpha()]
     shown = [letter.isupper() for letter in letters]
     all_capitals = bool(shown) and all(shown)
-    return all_capitals or (shown == capitals and len(letters) == len(short))
+    return all_capitals or (shown == capitals and len(letters) == sum(map(str.isalpha, short)))
 
 
 def _says_otherwise(form: Form, span: Span, text: str) -> str | None:

@@ -95,6 +95,8 @@ def _negated(mention: Match, texts: Texts) -> bool:
     """Whether a negation stands before the mention, in its sentence and close to it."""
     text = texts.of(mention.span.field)
     window = text[max(0, mention.span.start - _WINDOW) : mention.span.start]
+    if not _CUE.search(window):
+        return False
     clause = _CLAUSE_END.split(window)[-1]
     return bool(_CUE.search(clause)) and _negation()(clause)
 

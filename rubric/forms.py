@@ -90,7 +90,7 @@ def _case(variant: Variant, words: Sequence[str]) -> Case:
     if bare == words and words[0] in FUNCTION_WORDS:
         return Case.SAME
     last = variant.text.split()[-1]
-    if last[:1].islower():
+    if next(filter(str.isalnum, last), "").islower():
         return Case.ANY
     return Case.CAPITALS if last.isupper() and last.isalpha() and len(last) > 1 else Case.CAPITAL
 

@@ -14,7 +14,7 @@ from rubric.text import fold
 from rubric.typos import typos_of
 from rubric.words import Words
 
-MATCHER_VERSION = "2"
+MATCHER_VERSION = "3"
 """Raised by every change of a lexical decision that no table shows; a part of every fingerprint."""
 
 
